@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a person sees: tables, JSON, progress and errors. A progress bar is drawn only on a terminal and is
+// redrawn at most 10 times a second; elsewhere progress is plain lines, one a change of ten percent.
+
+import { entryOf } from '../protocol/codes.js';
+import { codeOf, messageOf } from '../protocol/error.js';
+import { type Program, runProgram } from './command.js';
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export type Cell = string | number;
+
+/** Docker's look: upper-case heads, two blanks between columns. */
+export function table(heads: readonly string[], rows: ReadonlyArray<readonly Cell[]>): string {
+  const all = [heads, ...rows].map((row) => row.map(String));
+  const widths = heads.map((_, at) => Math.max(...all.map((row) => row[at]?.length ?? 0)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** The rows as JSON where `json` is asked for, else as a table. */
+export function show<T>(
+  items: readonly T[],
+  json: boolean,
+  heads: readonly string[],
+  row: (item: T) => readonly Cell[],
+): void {
+  print(json ? JSON.stringify(items, null, 2) : table(heads, items.map(row)));
+}
+
+export function bytesText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+}
+
+/** 'just now', '5 minutes ago', as Docker says it; ms. */
+export function agoText(ms: number): string {
+  const steps: ReadonlyArray<readonly [number, string]> = [
+    [86_400_000, 'day'],
+    [3_600_000, 'hour'],
+    [60_000, 'minute'],
+    [1000, 'second'],
+  ];
+  for (const [size, word] of steps) {
+    const count = Math.floor(ms / size);
+    if (count >= 1) return `${count} ${word}${count === 1 ? '' : 's'}`;
+  }
+  return 'less than a second';
+}
+
+export interface Progress {
+  /** `done` of `total`, in bytes or in items. */
+  update(label: string, done: number, total: number, text: string): void;
+  /** Ends the bar's line, if one is open. */
+  end(): void;
+}
+
+const barWidth = 30;
+const redrawMs = 100;
+
+export function progress(stream: NodeJS.WriteStream = process.stderr): Progress {
+  return stream.isTTY === true ? barProgress(stream) : lineProgress(stream);
+}
+
+function barProgress(stream: NodeJS.WriteStream): Progress {
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let open = false;
+  return {
+    update: (label, done, total, text) => {
+      const now = performance.now();
+      if (now - drawnAt < redrawMs && done < total) return;
+      drawnAt = now;
+      const filled =
+        total === 0 ? barWidth : Math.round((barWidth * Math.min(done, total)) / total);
+      const bar = '='.repeat(filled).padEnd(barWidth);
+      stream.write(`\r\x1b[2K${label} [${bar}] ${text}`);
+      open = true;
+    },
+    end: () => {
+      if (open) stream.write('\n');
+      open = false;
+    },
+  };
+}
+
+function lineProgress(stream: NodeJS.WriteStream): Progress {
+  const tenths = new Map<string, number>();
+  return {
+    update: (label, done, total, text) => {
+      const tenth = total === 0 ? 10 : Math.floor((10 * done) / total);
+      if (tenths.get(label) === tenth) return;
+      tenths.set(label, tenth);
+      stream.write(`${label} ${tenth * 10} % ${text}\n`);
+    },
+    end: () => tenths.clear(),
+  };
+}
+
+/** The error as a person reads it: code, what and where, what to do. */
+export function errorText(program: string, error: unknown): string {
+  const code = codeOf(error);
+  const stack = code === 'BUG' && error instanceof Error ? `\n${error.stack}` : '';
+  return `${program}: ${code}: ${messageOf(error)}\n  ${entryOf(code).remedy}${stack}`;
+}
+
+/** The main function of every command-line program: runs, prints the error, sets the exit status. */
+export async function main(program: Program): Promise<void> {
+  process.stdout.on('error', () => process.exit(0)); // `| head` went away
+  try {
+    process.exitCode = await runProgram(program, process.argv.slice(2), print);
+  } catch (error) {
+    process.stderr.write(`${errorText(program.name, error)}\n`);
+    process.exitCode = codeOf(error) === 'USAGE' ? 2 : 1;
+  }
+}
