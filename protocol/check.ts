@@ -106,8 +106,9 @@ export function object<F extends Fields>(
     const result: Record<string, unknown> = {};
     for (const [name, field] of Object.entries(fields)) {
       const item = Object.hasOwn(source, name) ? source[name] : undefined;
-      if (typeof field === 'function') result[name] = field(item, `${path}.${name}`);
-      else if (item !== undefined) result[name] = field.optional(item, `${path}.${name}`);
+      const at = `${path}.${name}`;
+      if (typeof field === 'function') result[name] = field(item, at);
+      else if (item !== undefined) result[name] = field.optional(item, at);
     }
     return result as ObjectOf<F>;
   };

@@ -8,7 +8,11 @@ import type { CodeEntry } from './codes/entry.js';
 import { fleetCodes } from './codes/fleet.js';
 import { generalCodes } from './codes/general.js';
 import { imageCodes } from './codes/image.js';
+import { linkCodes } from './codes/link.js';
+import { registryCodes } from './codes/registry.js';
 import { releaseCodes } from './codes/release.js';
+import { runCodes } from './codes/run.js';
+import { signCodes } from './codes/sign.js';
 import { trustCodes } from './codes/trust.js';
 
 export type { Blame, CodeEntry, Retry } from './codes/entry.js';
@@ -19,6 +23,10 @@ export const codes = {
   ...boxCodes,
   ...imageCodes,
   ...releaseCodes,
+  ...linkCodes,
+  ...registryCodes,
+  ...runCodes,
+  ...signCodes,
   ...trustCodes,
   ...fleetCodes,
 } as const satisfies Record<string, CodeEntry>;
