@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes sure that nothing stays behind: processes whose command line names the world's folder, cgroups of
+// its agents with what still runs in them, network namespaces, files. Works from names alone, so that it also
+// clears what a killed run left.
+
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { placesOf } from '../../../adapters/places.js';
+import { runIn } from './program.js';
+
+const cgroupTop = '/sys/fs/cgroup';
+
+/** Ends and removes all that belongs to the world in `root` whose namespaces start with `tag`. */
+export async function sweep(root: string, tag: string): Promise<void> {
+  for (let round = 0; round < 50 && killByCommandLine(root) > 0; round += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (const name of existsSync(root) ? readdirSync(root) : []) {
+    await removeCgroups(placesOf(join(root, name)).cgroupParent);
+  }
+  for (const netns of listNetns().filter((name) => name.startsWith(`${tag}-`))) {
+    await runIn(undefined, ['ip', 'netns', 'del', netns]);
+  }
+  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** What of the world is still there, in words; empty = nothing. */
+export function leftovers(root: string, tag: string, cgroupParents: readonly string[]): string[] {
+  return [
+    ...processesNaming(root).map((pid) => `process ${pid}`),
+    ...cgroupParents.flatMap((parent) => cgroupFolders(parent).map((folder) => `cgroup ${folder}`)),
+    ...listNetns()
+      .filter((name) => name.startsWith(`${tag}-`))
+      .map((name) => `netns ${name}`),
+    ...readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(root)),
+    ...(existsSync(root) ? [`folder ${root}`] : []),
+  ];
+}
+
+export function listNetns(): string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns') : [];
+}
+
+function processesNaming(root: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && pid !== process.ppid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(root);
+      } catch {
+        return false; // it ended while we looked
+      }
+    });
+}
+
+function killByCommandLine(root: string): number {
+  const pids = processesNaming(root);
+  for (const pid of pids) kill(pid);
+  return pids.length;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it ended by itself
+  }
+}
+
+/** The agent's own cgroup folders, in every hierarchy there is. */
+function cgroupFolders(parent: string): string[] {
+  const tops = [cgroupTop, ...readdirSync(cgroupTop).map((name) => join(cgroupTop, name))];
+  return tops.map((top) => join(top, parent)).filter((folder) => existsSync(folder));
+}
+
+async function removeCgroups(parent: string): Promise<void> {
+  for (const folder of cgroupFolders(parent)) {
+    for (let round = 0; round < 100 && existsSync(folder); round += 1) {
+      removeTree(folder);
+      if (existsSync(folder)) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+function removeTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeTree(join(folder, entry.name));
+  }
+  const procs = join(folder, 'cgroup.procs');
+  if (existsSync(procs)) {
+    for (const pid of readFileSync(procs, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')) {
+      kill(Number(pid));
+    }
+  }
+  try {
+    rmdirSync(folder);
+  } catch {
+    // still busy: the caller comes again
+  }
+}
