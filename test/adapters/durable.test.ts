@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { makeFolder, readIfThere, writeDurable } from '../../adapters/durable.js';
 import { run } from '../../adapters/exec.js';
 import { CodedError } from '../../protocol/error.js';
+import { needs } from '../kit/needs.js';
 
 function folder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'w-durable-'));
@@ -25,12 +26,7 @@ test('a file that is not there is undefined', async (t) => {
   t.is(await readIfThere(join(folder(t), 'x')), undefined);
 });
 
-test('a full disk is NO_SPACE, and the old bytes stay', async (t) => {
-  if (process.getuid?.() !== 0) {
-    t.log('needs root: a small tmpfs is mounted');
-    t.pass();
-    return;
-  }
+needs(['root'])('a full disk is NO_SPACE, and the old bytes stay', async (t) => {
   const dir = folder(t);
   await makeFolder(join(dir, 'small'));
   t.is(

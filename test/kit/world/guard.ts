@@ -10,11 +10,22 @@ import { runIn } from './program.js';
 
 const cgroupTop = '/sys/fs/cgroup';
 
-/** Ends and removes all that belongs to the world in `root` whose namespaces start with `tag`. */
-export async function sweep(root: string, tag: string): Promise<void> {
+/** Ends all that runs for one device and empties what a reboot would: /run and the cgroups. */
+export async function darken(root: string): Promise<void> {
+  await killAll(root);
+  await removeCgroups(placesOf(root).cgroupParent);
+  rmSync(placesOf(root).runtime, { recursive: true, force: true });
+}
+
+async function killAll(root: string): Promise<void> {
   for (let round = 0; round < 50 && killByCommandLine(root) > 0; round += 1) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Ends and removes all that belongs to the world in `root` whose namespaces start with `tag`. */
+export async function sweep(root: string, tag: string): Promise<void> {
+  await killAll(root);
   for (const name of existsSync(root) ? readdirSync(root) : []) {
     await removeCgroups(placesOf(join(root, name)).cgroupParent);
   }

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placesOf } from '../../../adapters/places.js';
-import { sweep } from './guard.js';
+import { darken, sweep } from './guard.js';
 import { fleetAddress, makeSite, type Site } from './net.js';
 import { type Daemon, type Output, runIn, runProgram, startProgram } from './program.js';
 
@@ -37,6 +37,8 @@ export interface Device {
   /** SIGKILL, as a crash would. */
   kill(): Promise<void>;
   stop(): Promise<void>;
+  /** All processes of the device at once, and its runtime folder: what a power cut leaves is the state. */
+  powerOff(): Promise<void>;
   pid(): number;
   cli(args: readonly string[], options?: { mayFail?: boolean }): Promise<Output>;
   json<T>(args: readonly string[]): Promise<T>;
@@ -121,6 +123,7 @@ function deviceOf(name: string, root: string, host: { netns: string; address: st
     },
     kill: async () => daemon?.kill('SIGKILL'),
     stop: async () => daemon?.kill('SIGTERM'),
+    powerOff: () => darken(root),
     pid: () => daemon?.pid ?? 0,
     cli,
     json: async <T>(args: readonly string[]) =>
