@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 build="gcc g++ libc6-dev linux-libc-dev musl-tools binutils libzstd-dev zlib1g-dev python3"
 run="ca-certificates iproute2 nftables busybox-static util-linux procps"
-test="clang clang-format libclang-rt-14-dev runc crun buildah podman conmon uidmap fuse-overlayfs skopeo umoci docker-registry mosquitto mosquitto-clients"
+test="clang clang-format libclang-rt-14-dev runc crun buildah podman conmon uidmap fuse-overlayfs skopeo umoci docker-registry mosquitto mosquitto-clients nginx-light"
 
 packages="$build $run"
 [ "${1:-}" = test ] && packages="$packages $test"

@@ -33,6 +33,8 @@ export interface Device {
   readonly netns: string;
   readonly cgroupParent: string;
   enrol(code: string): Promise<void>;
+  /** Trusts a registry's own authority: certs.d/HOST/ca.crt, as Docker keeps it. */
+  trustRegistry(host: string, ca: string): Promise<void>;
   start(): Promise<void>;
   /** SIGKILL, as a crash would. */
   kill(): Promise<void>;
@@ -116,6 +118,11 @@ function deviceOf(name: string, root: string, host: { netns: string; address: st
       await expectOk('wherry-provision', ['enrol', code, '--root', root, '--name', name], {
         netns: host.netns,
       });
+    },
+    trustRegistry: async (registry, ca) => {
+      const folder = join(placesOf(root).config, 'certs.d', registry);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'ca.crt'), ca);
     },
     start: async () => {
       daemon = startProgram('wherryd', ['--root', root], { netns: host.netns, logFile });
