@@ -55,8 +55,9 @@ demo: setup ts native ## The whole product at work, told as a story; needs root;
 bundle: setup ts native ## What a device needs, as one archive: build/<machine>/wherry-device.tar.gz
 	@node dist/provisioning/host/bundle.js $(NATIVE_OUT)
 
-docs: ts ## Write docs/errors.md from the table of codes
+docs: ts ## Write docs/errors.md and NOTICES.md from the code and the lock file
 	@node dist/test/kit/errors-page.js > docs/errors.md
+	@node dist/test/kit/notices-page.js > NOTICES.md
 
 format: setup-test ## Format all sources in place
 	@$(BIN)/biome check --write .
