@@ -4,6 +4,7 @@
 // `open`: a field that one side means and the other ignores is how limits get lost.
 
 import { CodedError } from './error.js';
+import { quoted } from './text.js';
 
 export type Check<T> = (value: unknown, path: string) => T;
 export type Checked<C> = C extends Check<infer T> ? T : never;
@@ -70,7 +71,10 @@ export function record<T>(
     const entries = Object.entries(plain(value, path));
     if (entries.length > countMax) refuse(path, `an object of at most ${countMax} fields`);
     return Object.fromEntries(
-      entries.map(([name, item]) => [key(name, `${path}.${name}`), each(item, `${path}.${name}`)]),
+      entries.map(([name, item]) => {
+        const at = `${path}.${quoted(name)}`; // the sender's word
+        return [key(name, at), each(item, at)];
+      }),
     );
   };
 }
@@ -103,21 +107,27 @@ export function object<F extends Fields>(
   return (value, path) => {
     const source = plain(value, path);
     if (rule.open !== true) refuseUnknown(source, fields, path);
-    const result: Record<string, unknown> = {};
-    for (const [name, field] of Object.entries(fields)) {
+    const entries = Object.entries(fields).map(([name, field]) => {
       const item = Object.hasOwn(source, name) ? source[name] : undefined;
-      const at = `${path}.${name}`;
-      if (typeof field === 'function') result[name] = field(item, at);
-      else if (item !== undefined) result[name] = field.optional(item, at);
-    }
-    return result as ObjectOf<F>;
+      return [name, checkField(field, item, `${path}.${name}`)] as const;
+    });
+    return Object.fromEntries(entries.filter(([, item]) => item !== undefined)) as ObjectOf<F>;
   };
+}
+
+function checkField(
+  field: Check<unknown> | Optional<unknown>,
+  item: unknown,
+  path: string,
+): unknown {
+  if (typeof field === 'function') return field(item, path);
+  return item === undefined ? undefined : field.optional(item, path);
 }
 
 function refuseUnknown(source: object, fields: Fields, path: string): void {
   const unknown = Object.keys(source).find((name) => !Object.hasOwn(fields, name));
   if (unknown === undefined) return;
-  refuse(`${path}.${unknown}`, `absent; known are ${Object.keys(fields).join(', ')}`);
+  refuse(`${path}.${quoted(unknown)}`, `absent; known are ${Object.keys(fields).join(', ')}`);
 }
 
 function plain(value: unknown, path: string): Record<string, unknown> {

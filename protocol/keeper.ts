@@ -31,6 +31,7 @@ export const keepPlan = object({
   runDir: path,
   /** Durable folder: exits.jsonl, one line an exit, fsynced before anything else happens. */
   stateDir: path,
+  /** current.log, current.log.1 (the next older) and so on: at most fileCountMax files, current.log among them. */
   log: object({ dir: path, fileBytesMax: integer(4096, 1024 ** 3), fileCountMax: integer(1, 100) }),
   restart: object({
     policy: oneOf('no', 'on-failure', 'always', 'unless-stopped'),
@@ -82,12 +83,36 @@ export const keepStatus = object({
 });
 export type KeepStatus = Checked<typeof keepStatus>;
 
+/**
+ * One line of JSON each way on <runDir>/keep.sock, one request a connection, at most 4096 bytes. The answer is
+ * the status: of `status` at once, of `stop` when the container is gone, of `end` when the keeper is about to end.
+ * After `stop` and `end` the keeper ends and leaves status.json behind. What is refused is answered with a
+ * keepRefusal, which has no `id`. A container that exited for good keeps its keeper until `stop` or `end`.
+ */
+export const keepRequest = object({
+  op: oneOf('status', 'stop', 'end'),
+  /** stop only; absent = the plan's. */
+  graceMs: optional(ms),
+});
+export type KeepRequest = Checked<typeof keepRequest>;
+
+/** BOX_STATE: `end` while the container is not finished. BOX_SPEC: a request that is not understood. */
+export const keepRefusal = object({
+  error: object({ code: string({ lengthMax: 64 }), message: string({ lengthMax: 1024 }) }),
+});
+export type KeepRefusal = Checked<typeof keepRefusal>;
+
 /** Annotations of the bundle that wherry-run acts on; everything else in config.json is the OCI standard. */
 export const annotations = {
   /** Layer folders for the overlay, topmost first, joined by ':'. wherry-run mounts them in the container's namespace. */
   overlayLower: 'io.wherry.overlay.lower',
   overlayUpper: 'io.wherry.overlay.upper',
   overlayWork: 'io.wherry.overlay.work',
+  /**
+   * Host folders joined by ':'. The source of a bind mount below one is opened beneath it: a link that leads
+   * out fails the mount. Of folders inside each other the outermost counts.
+   */
+  bindRoots: 'io.wherry.bind.roots',
   /** Name of the bridge, made if it is not there. Absent = no link. */
   netBridge: 'io.wherry.net.bridge',
   /** The bridge's own address: 10.88.0.1/24. */

@@ -32,10 +32,13 @@ export function shortOf(value: Digest): string {
 export const idPattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const idForm = 'lower-case letters, digits and dashes, at most 63, not starting with a dash';
 
-/** A tenant has no double dash: the certificate's CN is `{tenant}--{device}` and must split one way only. */
+/**
+ * A tenant has no double dash and no dash at its end: the certificate's CN is `{tenant}--{device}` and must
+ * split one way only.
+ */
 export const tenant: Check<string> = string({
-  pattern: /^(?!.*--)[a-z0-9][a-z0-9-]{0,30}$/,
-  form: `${idForm}, no double dash`,
+  pattern: /^(?!.*--)[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?$/,
+  form: 'lower-case letters, digits and single dashes, at most 31, no dash at either end',
 });
 export const deviceId: Check<string> = string({ pattern: idPattern, form: idForm });
 

@@ -45,7 +45,10 @@ const mount = object({
   sizeMaxBytes: optional(integer(4 * kib, tib)),
 });
 
-/** Compose `healthcheck`. `test` is an argv to run in the container; the shell form is already ["/bin/sh","-c",…]. */
+/**
+ * Compose `healthcheck`. `test` is an argv to run in the container; the shell form is already
+ * ["/bin/sh","-c",…]; an empty one means no check, not even the image's own.
+ */
 const healthcheck = object({
   test: array(string(), 64),
   intervalMs: integer(100, dayMs),

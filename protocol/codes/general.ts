@@ -59,6 +59,13 @@ export const generalCodes = {
     about: 'A write found the disk full.',
     remedy: 'Free space on the file system that the message names; what runs is not touched.',
   },
+  STORE_FORGOT: {
+    retry: 'never',
+    blame: 'device',
+    about:
+      'Both copies of what this device accepted before are damaged: an older release could come back.',
+    remedy: 'Roll out the newest release to it, and replace its storage: it loses data.',
+  },
   STORE_CORRUPT: {
     retry: 'backoff',
     blame: 'device',

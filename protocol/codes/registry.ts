@@ -3,4 +3,77 @@
 
 import type { CodeEntry } from './entry.js';
 
-export const registryCodes = {} as const satisfies Record<string, CodeEntry>;
+export const registryCodes = {
+  REGISTRY_UNREACHABLE: {
+    retry: 'backoff',
+    blame: 'network',
+    about: 'The registry cannot be reached: no such host, connection refused or reset.',
+    remedy: 'Check the name, the port and the network; it is tried again by itself.',
+  },
+  REGISTRY_TIMEOUT: {
+    retry: 'backoff',
+    blame: 'network',
+    about: 'The registry did not answer in time, or sent almost nothing for too long.',
+    remedy: 'Check the link and the load of the registry; it is tried again by itself.',
+  },
+  REGISTRY_CUT: {
+    retry: 'backoff',
+    blame: 'network',
+    about: 'A transfer was cut again and again without getting further.',
+    remedy: 'Check the link, proxies and time limits on the way; it is tried again by itself.',
+  },
+  REGISTRY_TLS: {
+    retry: 'backoff',
+    blame: 'operator',
+    about: "The registry's certificate is not trusted, or it refused ours.",
+    remedy: 'Put ca.crt, client.cert and client.key into certs.d/HOST:PORT, and check the clock.',
+  },
+  REGISTRY_CERTS: {
+    retry: 'backoff',
+    blame: 'operator',
+    about: 'The certificate files for a registry are not readable or not complete.',
+    remedy: 'A client certificate needs NAME.cert and NAME.key, both readable PEM.',
+  },
+  REGISTRY_PLAIN: {
+    retry: 'never',
+    blame: 'operator',
+    about: 'The registry speaks plain HTTP, which is allowed on loopback only.',
+    remedy: 'Give the registry a certificate, or allow it by name with the insecure option.',
+  },
+  REGISTRY_AUTH: {
+    retry: 'backoff',
+    blame: 'operator',
+    about: 'The registry wants credentials, or refused those that it got.',
+    remedy: 'Check the user name and password, and that the account may use the repository.',
+  },
+  REGISTRY_DENIED: {
+    retry: 'backoff',
+    blame: 'operator',
+    about: 'The registry does not allow this on this repository.',
+    remedy: 'Give the account or the certificate the right to pull from or push to it.',
+  },
+  REGISTRY_BUSY: {
+    retry: 'backoff',
+    blame: 'network',
+    about: 'The registry asks for fewer requests (429).',
+    remedy: 'Wait: it is tried again by itself; raise the limit at the registry if it stays.',
+  },
+  REGISTRY_FAILED: {
+    retry: 'backoff',
+    blame: 'network',
+    about: 'The registry failed to serve the request (5xx).',
+    remedy: 'See the log of the registry; it is tried again by itself.',
+  },
+  REGISTRY_REFUSED: {
+    retry: 'changed',
+    blame: 'operator',
+    about: 'The registry refused the request as wrong (4xx).',
+    remedy: "The message holds the registry's own words; mend what they name.",
+  },
+  REGISTRY_PROTOCOL: {
+    retry: 'backoff',
+    blame: 'operator',
+    about: 'What answered does not speak the distribution API as specified.',
+    remedy: 'Check that host and port are those of a registry, and what proxies on the way do.',
+  },
+} as const satisfies Record<string, CodeEntry>;

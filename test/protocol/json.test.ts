@@ -1,6 +1,6 @@
 import test from 'ava';
 import { CodedError } from '../../protocol/error.js';
-import { parseJson } from '../../protocol/json.js';
+import { jsonValuesMax, parseJson } from '../../protocol/json.js';
 
 function refused(t: import('ava').ExecutionContext, text: string, about: RegExp): void {
   const error = t.throws(() => parseJson(text, 'doc'), { instanceOf: CodedError });
@@ -46,4 +46,49 @@ test('what is not JSON is refused with its place', (t) => {
   refused(t, '', /doc/);
   refused(t, '{"a":"\n"}', /doc/);
   refused(t, '{a:1}', /doc/);
+});
+
+/** Milliseconds that a refusal takes. */
+function refusalMs(t: import('ava').ExecutionContext, text: string, about: RegExp): number {
+  const beganAt = performance.now();
+  refused(t, text, about);
+  return performance.now() - beganAt;
+}
+
+test('attack: 256 KiB of escaped quotes, of unclosed strings and of backslashes are refused in linear time', (t) => {
+  const half = 128 * 1024;
+  for (const text of [
+    '\\"'.repeat(half),
+    `{}${'\\"'.repeat(half - 1)}`,
+    `"${'\\\\'.repeat(half - 1)}`,
+  ]) {
+    const ms = refusalMs(t, text, /doc/);
+    t.true(ms < 500, `${text.slice(0, 6)}… took ${ms} ms`);
+  }
+  t.true(refusalMs(t, `["${'" '.repeat(half - 2)}`, /doc/) < 500);
+});
+
+test('attack: a document of many small values is refused before it fills the heap', (t) => {
+  for (const [open, value, close] of [
+    ['[', '{}', ']'],
+    ['[', '[]', ']'],
+    ['{"a":[', '1', ']}'],
+  ] as const) {
+    const many = (count: number): string => open + Array(count).fill(value).join(',') + close;
+    refused(t, many(jsonValuesMax), /more than 100000 values|longer than/);
+    t.throws(() => parseJson(many(11), 'doc', { valuesMax: 10 }), {
+      message: /more than 10 values/,
+    });
+    t.notThrows(() => parseJson(many(4), 'doc', { valuesMax: 10 }));
+  }
+  refused(t, `[${'1,'.repeat(jsonValuesMax)}1]`, /more than 100000 values/);
+  t.notThrows(() => parseJson(JSON.stringify({ a: ','.repeat(200_000) }), 'doc'));
+});
+
+test('attack: a key of 100 KiB and one with terminal escapes are named short and printable', (t) => {
+  const long = 'k'.repeat(100_000);
+  const error = t.throws(() => parseJson(`{"${long}":1,"${long}":2}`, 'doc'));
+  t.true((error?.message.length ?? 999) < 120);
+  refused(t, '{"\\u001b[2J":1,"\\u001b[2J":2}', /^[^\p{C}]*twice$/u);
+  refused(t, '{"\u{9b}2J', /^[^\p{C}]*$/u);
 });

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { formatClaimCode, parseClaimCode } from '../../protocol/enrol.js';
 import { CodedError } from '../../protocol/error.js';
-import { deviceId, digest, parseCommonName, tenant } from '../../protocol/name.js';
+import { commonName, deviceId, digest, parseCommonName, tenant } from '../../protocol/name.js';
 import {
   cmdTopic,
   desiredTopic,
@@ -87,5 +87,15 @@ test('a claim code is read back, and a cut one is refused', (t) => {
     '',
   ]) {
     t.is(t.throws(() => parseClaimCode(bad), { instanceOf: CodedError })?.code, 'CLAIM_BAD');
+  }
+});
+
+test('attack: a tenant whose common names would split another way is refused', (t) => {
+  for (const bad of ['a-', '-a', 'a--b', 'a'.repeat(32), '']) {
+    t.throws(() => tenant(bad, 'tenant'), { code: 'SHAPE_BAD' } as never, bad);
+  }
+  for (const good of ['a', 'a-b', 'a'.repeat(31)]) {
+    const name = commonName(tenant(good, 'tenant'), 'dev-1');
+    t.deepEqual(parseCommonName(name), { tenant: good, device: 'dev-1' });
   }
 });
