@@ -25,7 +25,7 @@ export interface Parsed {
 }
 
 export interface Command {
-  /** One or two words: `ps`, `release create`. */
+  /** One or two words: `ps`, `release create`. Empty: what the program does without a command. */
   readonly name: string;
   readonly about: string;
   /** As shown in help: `[WORKLOAD]`, `REF`, `DIR...`; a name in capitals is required, in brackets optional. */
@@ -87,13 +87,14 @@ function findCommand(program: Program, words: readonly string[]): Command | unde
   const two = `${words[0]} ${words[1]}`;
   return (
     program.commands.find((command) => command.name === two) ??
-    program.commands.find((command) => command.name === words[0])
+    program.commands.find((command) => command.name === words[0]) ??
+    program.commands.find((command) => command.name === '')
   );
 }
 
 function parse(program: Program, command: Command, argv: readonly string[]): Parsed {
   const options = { ...program.options, ...command.options, help: helpOption };
-  const where = `${program.name} ${command.name}`;
+  const where = nameOf(program, command);
   let values: Record<string, unknown>;
   let positionals: string[];
   try {
@@ -111,7 +112,7 @@ function parse(program: Program, command: Command, argv: readonly string[]): Par
   } catch (error) {
     throw usage((error as Error).message, where);
   }
-  const args = positionals.slice(command.name.split(' ').length);
+  const args = positionals.slice(command.name === '' ? 0 : command.name.split(' ').length);
   checkCount(command, args, where);
   return parsedOf(options, values, args, where);
 }
@@ -182,9 +183,13 @@ export function programHelp(program: Program): string {
   ].join('\n');
 }
 
+function nameOf(program: Program, command: Command): string {
+  return `${program.name} ${command.name}`.trimEnd();
+}
+
 export function commandHelp(program: Program, command: Command): string {
   return [
-    `Usage: ${program.name} ${command.name} [OPTIONS] ${command.args ?? ''}`.trimEnd(),
+    `Usage: ${nameOf(program, command)} [OPTIONS] ${command.args ?? ''}`.trimEnd(),
     '',
     command.about,
     '',

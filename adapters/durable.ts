@@ -2,11 +2,11 @@
 // Files that survive a power cut: written beside, synced, renamed, and the folder synced, so that a reader
 // finds the old bytes or the new ones and never a part. A full disk is NO_SPACE, with the path.
 
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { CodedError } from '../protocol/error.js';
 
-/** @throws NO_SPACE */
+/** One writer a path at a time. What an earlier one left beside it is not used. @throws NO_SPACE */
 export async function writeDurable(
   path: string,
   bytes: string | Uint8Array,
@@ -14,7 +14,8 @@ export async function writeDurable(
 ): Promise<void> {
   const part = `${path}.part`;
   try {
-    const file = await open(part, 'w', options.mode ?? 0o644);
+    await rm(part, { force: true }); // it may have another mode, or be a link that leads elsewhere
+    const file = await open(part, 'wx', options.mode ?? 0o644);
     try {
       await file.writeFile(bytes);
       await file.sync();
@@ -29,14 +30,30 @@ export async function writeDurable(
   }
 }
 
-/** Makes a folder and its parents, each synced into its parent. */
+/**
+ * Makes a folder and its parents, each synced into its parent. `mode` is the folder's own; a parent that has
+ * to be made gets 0755, and what is there keeps what it has.
+ * @throws NO_SPACE
+ */
 export async function makeFolder(path: string, mode = 0o755): Promise<void> {
   try {
-    const made = await mkdir(path, { recursive: true, mode });
-    if (made !== undefined) await syncFolder(dirname(made));
+    await makeOne(resolve(path), mode);
   } catch (error) {
     throw spaceError(error, path);
   }
+}
+
+/** The recursion ends at the root, and the kernel takes no path longer than 4096 bytes. */
+async function makeOne(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    await makeOne(dirname(path), 0o755);
+    return makeOne(path, mode);
+  }
+  await syncFolder(dirname(path));
 }
 
 export async function syncFolder(path: string): Promise<void> {

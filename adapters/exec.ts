@@ -88,9 +88,14 @@ export async function startDetached(
   return child.pid ?? 0;
 }
 
-/** Runs a program on our own terminal and waits for it: `wherry exec -t`. */
-export async function runAttached(program: string, args: readonly string[]): Promise<number> {
-  return ended(spawn(program, [...args], { stdio: 'inherit' }));
+/** Runs a program on our own terminal and waits for it: `wherry exec -t`. `stdin: 'ignore'` gives it /dev/null to read. */
+export async function runAttached(
+  program: string,
+  args: readonly string[],
+  options: { stdin?: 'inherit' | 'ignore' } = {},
+): Promise<number> {
+  const stdin = options.stdin ?? 'inherit';
+  return ended(spawn(program, [...args], { stdio: [stdin, 'inherit', 'inherit'] }));
 }
 
 function startChild(program: string, args: readonly string[], options: ExecOptions): ChildProcess {

@@ -3,6 +3,7 @@
 
 import { pino } from 'pino';
 import { type CodedError, codeOf, messageOf } from '../protocol/error.js';
+import { type Clock, systemClock } from './clock.js';
 
 export interface Log {
   debug(facts: object, message: string): void;
@@ -24,6 +25,40 @@ export function openLog(name: string, level: LogLevel = 'info', fd = 2): Log {
     },
     pino.destination({ dest: fd, sync: true }),
   );
+}
+
+/** Lines a minute of `sparing`. */
+export const sparingLinesMax = 20;
+
+/**
+ * The log for what strangers can cause as often as they like: at most `sparingLinesMax` lines a minute. The
+ * next line after some were left out says how many: `leftOut`.
+ */
+export function sparing(log: Log, clock: Pick<Clock, 'monotonicMs'> = systemClock): Log {
+  let minute = Number.NEGATIVE_INFINITY;
+  let count = 0;
+  let leftOut = 0;
+  const line =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (facts: object, message: string): void => {
+      const now = Math.floor(clock.monotonicMs() / 60_000);
+      if (now !== minute) count = 0;
+      minute = now;
+      count += 1;
+      if (count > sparingLinesMax) {
+        leftOut += 1;
+        return;
+      }
+      log[level](leftOut === 0 ? facts : { ...facts, leftOut }, message);
+      leftOut = 0;
+    };
+  return {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    child: (bindings) => sparing(log.child(bindings), clock),
+  };
 }
 
 /** What a log line says of an error: code, message, facts and the chain of causes. */

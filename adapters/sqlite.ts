@@ -30,17 +30,19 @@ export type Migrations = readonly string[];
 
 /**
  * Opens or makes the database. A file that is not a sound database is moved aside as NAME.corrupt and a new
- * one is made; `recovered` says so.
- * @throws STORE_CORRUPT if it is of a newer version, NO_SPACE
+ * one is made; `recovered` says so. With `damaged: 'refuse'` it stays where it is.
+ * @throws STORE_CORRUPT if it is of a newer version, or damaged and refused (then with a cause); NO_SPACE
  */
 export async function openDb(
   path: string,
   migrations: Migrations,
+  options: { damaged?: 'renew' | 'refuse' } = {},
 ): Promise<{ db: Db; recovered: boolean }> {
   try {
     return { db: await openOnce(path, migrations), recovered: false };
   } catch (error) {
-    if (!isCorruption(error) || !existsSync(path)) throw sqliteError(error, path);
+    const mayRenew = options.damaged !== 'refuse' && isCorruption(error) && existsSync(path);
+    if (!mayRenew) throw sqliteError(error, path);
     await rename(path, `${path}.corrupt`);
     for (const suffix of ['-wal', '-shm']) await rm(path + suffix, { force: true });
     return { db: await openOnce(path, migrations), recovered: true };

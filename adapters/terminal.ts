@@ -1,20 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a person sees: tables, JSON, progress and errors. A progress bar is drawn only on a terminal and is
-// redrawn at most 10 times a second; elsewhere progress is plain lines, one a change of ten percent.
+// What a person sees: tables, JSON, progress and errors. Words of devices, images and servers are in it, so
+// nothing printed here holds a character that steers a terminal. A progress bar is drawn only on a terminal
+// and is redrawn at most 10 times a second; elsewhere progress is plain lines, one a change of ten percent.
 
 import { entryOf } from '../protocol/codes.js';
 import { codeOf, messageOf } from '../protocol/error.js';
+import { oneLine, printable } from '../protocol/text.js';
 import { type Program, runProgram } from './command.js';
 
+/** One or more lines, and nothing in them that steers a terminal. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
+}
+
+/** For `print`. What steers a terminal stands there as \u escapes: a reader gets the very same values. */
+export function jsonText(value: unknown): string {
+  const escaped = (unit: string): string =>
+    `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value, null, 2).replace(/\p{C}/gu, (char) =>
+    char === '\n' ? char : char.split('').map(escaped).join(''),
+  );
 }
 
 export type Cell = string | number;
 
 /** Docker's look: upper-case heads, two blanks between columns. */
 export function table(heads: readonly string[], rows: ReadonlyArray<readonly Cell[]>): string {
-  const all = [heads, ...rows].map((row) => row.map(String));
+  const all = [heads, ...rows].map((row) => row.map((cell) => oneLine(String(cell))));
   const widths = heads.map((_, at) => Math.max(...all.map((row) => row[at]?.length ?? 0)));
   return all
     .map((row) =>
@@ -33,7 +45,7 @@ export function show<T>(
   heads: readonly string[],
   row: (item: T) => readonly Cell[],
 ): void {
-  print(json ? JSON.stringify(items, null, 2) : table(heads, items.map(row)));
+  print(json ? jsonText(items) : table(heads, items.map(row)));
 }
 
 export function bytesText(bytes: number): string {
@@ -87,7 +99,7 @@ function barProgress(stream: NodeJS.WriteStream): Progress {
       const filled =
         total === 0 ? barWidth : Math.round((barWidth * Math.min(done, total)) / total);
       const bar = '='.repeat(filled).padEnd(barWidth);
-      stream.write(`\r\x1b[2K${label} [${bar}] ${text}`);
+      stream.write(`\r\x1b[2K${oneLine(label)} [${bar}] ${oneLine(text)}`);
       open = true;
     },
     end: () => {
@@ -104,7 +116,7 @@ function lineProgress(stream: NodeJS.WriteStream): Progress {
       const tenth = total === 0 ? 10 : Math.floor((10 * done) / total);
       if (tenths.get(label) === tenth) return;
       tenths.set(label, tenth);
-      stream.write(`${label} ${tenth * 10} % ${text}\n`);
+      stream.write(`${oneLine(`${label} ${tenth * 10} % ${text}`)}\n`);
     },
     end: () => tenths.clear(),
   };
@@ -114,7 +126,7 @@ function lineProgress(stream: NodeJS.WriteStream): Progress {
 export function errorText(program: string, error: unknown): string {
   const code = codeOf(error);
   const stack = code === 'BUG' && error instanceof Error ? `\n${error.stack}` : '';
-  return `${program}: ${code}: ${messageOf(error)}\n  ${entryOf(code).remedy}${stack}`;
+  return printable(`${program}: ${code}: ${messageOf(error)}\n  ${entryOf(code).remedy}${stack}`);
 }
 
 /** The main function of every command-line program: runs, prints the error, sets the exit status. */

@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -24,6 +32,32 @@ test('a file is written whole, with its mode, and nothing beside it stays', asyn
 
 test('a file that is not there is undefined', async (t) => {
   t.is(await readIfThere(join(folder(t), 'x')), undefined);
+});
+
+test('attack: a part file that lies there already, open to all or a link elsewhere, is not written to', async (t) => {
+  const dir = folder(t);
+  writeFileSync(join(dir, 'key.part'), 'old', { mode: 0o644 });
+  await writeDurable(join(dir, 'key'), 'secret', { mode: 0o600 });
+  t.is(statSync(join(dir, 'key')).mode & 0o777, 0o600);
+  writeFileSync(join(dir, 'other'), 'theirs');
+  symlinkSync(join(dir, 'other'), join(dir, 'key.part'));
+  await writeDurable(join(dir, 'key'), 'secret', { mode: 0o600 });
+  t.is(readFileSync(join(dir, 'other'), 'utf8'), 'theirs');
+  t.deepEqual(readdirSync(dir).sort(), ['key', 'other']);
+});
+
+test('a folder has its mode, parents that had to be made are 0755, and what is there is left alone', async (t) => {
+  const dir = folder(t);
+  const modeOf = (path: string): number => statSync(join(dir, path)).mode & 0o777;
+  await makeFolder(join(dir, 'a/b/c'), 0o700);
+  t.deepEqual([modeOf('a'), modeOf('a/b'), modeOf('a/b/c')], [0o755, 0o755, 0o700]);
+  await makeFolder(join(dir, 'a/b/c'), 0o755);
+  t.is(modeOf('a/b/c'), 0o700);
+  await Promise.all(Array.from({ length: 8 }, () => makeFolder(join(dir, 'x/y/z'))));
+  t.is(modeOf('x/y/z'), 0o755);
+  writeFileSync(join(dir, 'file'), '');
+  await t.throwsAsync(makeFolder(join(dir, 'file')), { code: 'EEXIST' } as never);
+  await t.throwsAsync(makeFolder(join(dir, 'file/sub')), { code: 'ENOTDIR' } as never);
 });
 
 needs(['root'])('a full disk is NO_SPACE, and the old bytes stay', async (t) => {
