@@ -11,7 +11,7 @@
 enum err_code {
 	ERR_NONE = 0,
 	ERR_USAGE = 1,
-	ERR_SYSTEM = 2,   /* BOX_SYSTEM: a system call failed that never should */
+	ERR_SYSTEM = 2,	  /* BOX_SYSTEM: a system call failed that never should */
 	ERR_NO_SPACE = 3, /* NO_SPACE */
 	ERR_MEMORY = 4,	  /* BOX_MEMORY */
 	ERR_ROOT = 5,	  /* NOT_ROOT */
@@ -48,7 +48,7 @@ _Static_assert(sizeof(struct err) <= _POSIX_PIPE_BUF, "an error must fit one ato
 /* Fills *e; `sys` is an errno or 0 and is spelled out behind the text. ENOSPC and EDQUOT turn any code into
  * ERR_NO_SPACE. Returns -1. */
 int err_set(struct err *e, enum err_code code, int sys, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 /* Puts "context: " in front of what is there. Returns -1. */
 int err_add(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Names the step, once: the innermost name stays. Returns -1. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * JSON that somebody else wrote, read into a tree in one arena, and JSON of ours written into a buffer.
- * Refused: more than JSON_BYTES_MAX, nesting beyond JSON_DEPTH_MAX, invalid UTF-8, NUL (\u0000) in strings, a key twice in
- * one object, anything after the value. Unknown keys are the caller's to ignore or refuse. */
+ * Refused: more than JSON_BYTES_MAX, more values than JSON_VALUES_MAX, nesting beyond JSON_DEPTH_MAX, invalid
+ * UTF-8, NUL (\u0000) in strings, a key twice in one object, anything after the value. Unknown keys are the
+ * caller's to ignore or refuse. */
 #ifndef WHERRY_JSON_H
 #define WHERRY_JSON_H
 
@@ -10,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSON_BYTES_MAX (4u * 1024 * 1024)
-#define JSON_DEPTH_MAX 64
+#define JSON_BYTES_MAX	4194304u /* 4 MiB */
+#define JSON_DEPTH_MAX	64
+#define JSON_VALUES_MAX 262144u /* 16 MiB of tree at most */
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -38,7 +40,8 @@ void json_free(struct json_doc *doc);
 /* The member, or NULL; NULL object gives NULL, so that lookups chain. */
 const struct json *json_get(const struct json *object, const char *key);
 
-/* Typed reads of a member. Absent or null: *out stays and 0 is returned. Wrong type or range: -1, ERR_SPEC naming the key. */
+/* Typed reads of a member. Absent or null: *out stays and 0 is returned. Wrong type or range: -1, ERR_SPEC
+ * naming the key. */
 int json_str(const struct json *object, const char *key, const char **out, struct err *e);
 int json_bool(const struct json *object, const char *key, bool *out, struct err *e);
 int json_i64(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out,
@@ -47,11 +50,12 @@ int json_u64(const struct json *object, const char *key, uint64_t max, uint64_t 
 /* The member if it is an object (array); NULL in *out if absent. */
 int json_object(const struct json *object, const char *key, const struct json **out, struct err *e);
 int json_array(const struct json *object, const char *key, const struct json **out, struct err *e);
-/* An array of strings as a NULL-terminated, malloced vector pointing into the document; *out stays if absent. */
-int json_strings(const struct json *object, const char *key, const char ***out, size_t *count,
-		 struct err *e);
+/* An array of strings as a NULL-terminated, malloced vector pointing into the document; *out stays if absent.
+ */
+int json_strings(const struct json *object, const char *key, const char ***out, size_t *count, struct err *e);
 
-/* Writing: a growing buffer; commas and escapes are its own business. Out of memory is remembered and reported by json_done. */
+/* Writing: a growing buffer; commas and escapes are its own business. Out of memory is remembered and
+ * reported by json_done. */
 struct json_out {
 	char *bytes;
 	size_t length, size;

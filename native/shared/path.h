@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Paths inside a root that somebody else filled: every step resolved beneath the root's descriptor
- * (openat2 with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, with a checked fall-back), so that a symbolic link cannot lead out. */
+ * (openat2 with RESOLVE_IN_ROOT or RESOLVE_BENEATH, and RESOLVE_NO_MAGICLINKS, with a checked fall-back), so
+ * that a symbolic link cannot lead out. */
 #ifndef WHERRY_PATH_H
 #define WHERRY_PATH_H
 
@@ -8,9 +9,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Opens `path` as seen from inside root (flags as open(2), O_CLOEXEC added). The descriptor, or -1 with errno set. */
+/* Opens `path` as seen from inside root (flags as open(2), O_CLOEXEC added). The descriptor, or -1 with errno
+ * set. */
 int path_open_in(int root, const char *path, int flags, mode_t mode);
-/* Makes the folder and its parents inside root; gives an O_PATH descriptor of the last, or -1 with *e filled. */
+/* Opens a relative path of the host's own below root. What would lead out (an absolute link, too many "..")
+ * is EXDEV: inside root it would mean something else than it says. */
+int path_open_beneath(int root, const char *path, int flags);
+/* Makes the folder and its parents inside root; gives an O_PATH descriptor of the last, or -1 with *e filled.
+ */
 int path_mkdir_in(int root, const char *path, mode_t mode, enum err_code code, struct err *e);
 /* As above for the parents, then an empty file. */
 int path_mkfile_in(int root, const char *path, mode_t mode, enum err_code code, struct err *e);
