@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client of OCI registries: what it can do, in one place. It holds connections and tokens, so it has a
+// lifetime: close() ends them. It keeps nothing on disk and knows nothing of platforms.
+
+import { type Clock, systemClock } from '../../adapters/clock.js';
+import type { Reference } from '../oci/reference.js';
+import { type BlobOptions, type BlobWanted, fetchBlob, fetchSmallBlob } from './blob.js';
+import { type ConnectionOptions, openConnections } from './connections.js';
+import { openExchange } from './exchange.js';
+import { type FetchedManifest, fetchManifest, type RegistryContext } from './manifest.js';
+import { type RetryRule, usualRetry } from './retry.js';
+import { type Credentials, openTokens } from './tokens.js';
+import {
+  type PushedBlob,
+  type PushOptions,
+  type PushOutcome,
+  pushBlob,
+  pushManifest,
+} from './upload.js';
+
+export interface RegistryOptions extends ConnectionOptions {
+  /** For the registry's host, as it stands in references. */
+  readonly credentials?: (host: string) => Credentials | undefined;
+  readonly clock?: Clock;
+  readonly retry?: Partial<RetryRule>;
+}
+
+export interface Registry {
+  /** By digest where the reference has one, else by tag; checked. */
+  manifest(reference: Reference, signal?: AbortSignal): Promise<FetchedManifest>;
+  /** Resumes by itself; exactly `size` bytes, digest NOT checked. */
+  blob(reference: Reference, blob: BlobWanted, options?: BlobOptions): AsyncGenerator<Buffer>;
+  /** At most 4 MiB, checked. */
+  smallBlob(reference: Reference, blob: BlobWanted, signal?: AbortSignal): Promise<Buffer>;
+  pushBlob(reference: Reference, blob: PushedBlob, options?: PushOptions): Promise<PushOutcome>;
+  pushManifest(
+    reference: Reference,
+    manifest: FetchedManifest,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Heads and bodies received, TLS excluded. */
+  bytesReceived(): number;
+  close(): void;
+}
+
+export function openRegistry(options: RegistryOptions = {}): Registry {
+  const clock = options.clock ?? systemClock;
+  const connections = openConnections(options);
+  const { credentials } = options;
+  const tokens = openTokens({
+    connections,
+    clock,
+    ...(credentials === undefined ? {} : { credentials }),
+  });
+  const context: RegistryContext = {
+    exchange: openExchange(connections, tokens, clock.now),
+    origin: connections.origin,
+    rule: { ...usualRetry, ...options.retry },
+    clock,
+  };
+  return {
+    manifest: async (reference, signal) => fetchManifest(context, reference, signal),
+    blob: (reference, blob, wanted) => fetchBlob(context, reference, blob, wanted),
+    smallBlob: async (reference, blob, signal) =>
+      fetchSmallBlob(context, reference, blob, signal === undefined ? {} : { signal }),
+    pushBlob: async (reference, blob, wanted) => pushBlob(context, reference, blob, wanted),
+    pushManifest: async (reference, manifest, signal) =>
+      pushManifest(context, reference, manifest, signal),
+    bytesReceived: connections.bytesReceived,
+    close: connections.close,
+  };
+}
