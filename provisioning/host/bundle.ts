@@ -4,7 +4,7 @@
 // the native programs, sqlite3's addon, zstd-codec, and the Node that they were tested with. It is unpacked to
 // /usr/lib/wherry; nothing is compiled or fetched on the device.
 
-import { chmod, copyFile, cp, mkdir, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { writeDurable } from '../../adapters/durable.js';
@@ -32,10 +32,9 @@ async function makeBundle(machineFolder: string): Promise<string> {
   await copyPackages(folder);
   await copyFile(process.execPath, join(folder, 'node'));
   await must('strip', [join(folder, 'node')]);
-  await writeDurable(
-    join(folder, 'package.json'),
-    '{"name":"wherry-device","private":true,"type":"module"}\n',
-  );
+  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+  const manifest = { name: 'wherry-device', version, private: true, type: 'module' };
+  await writeDurable(join(folder, 'package.json'), `${JSON.stringify(manifest)}\n`);
   await copyFile('LICENSE', join(folder, 'LICENSE'));
   await copyFile('NOTICES.md', join(folder, 'NOTICES.md'));
   const archive = join(machineFolder, 'wherry-device.tar.gz');
