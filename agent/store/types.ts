@@ -61,25 +61,43 @@ export interface Folders {
   volume(name: string): Promise<string>;
 }
 
+/** An assignment, as far as the next one is measured by it. */
+export interface Mark {
+  readonly epoch: number;
+  readonly generation: number;
+  readonly release: Digest | null;
+}
+
 export interface Desired {
   /** The last accepted assignment. */
   assignment(): Promise<{ assignment: Assignment; envelope: Envelope } | undefined>;
   accept(assignment: Assignment, envelope: Envelope): Promise<void>;
+  /** The highest that was ever accepted, also where the database has lost it; undefined = none. */
+  floor(): Promise<Mark | undefined>;
+  /** What was accepted here before is lost, and no release has become good since. */
+  isFloorLost(): Promise<boolean>;
   release(digest: Digest): Promise<Release | undefined>;
   releases(): Promise<Array<{ digest: Digest; release: Release }>>;
   putRelease(digest: Digest, release: Release, envelope: Envelope): Promise<void>;
   removeRelease(digest: Digest): Promise<void>;
+  /** Highest counter that a good release of the app had here; 0 where none was. */
+  counterOf(app: string): Promise<number>;
 }
 
-/** What the gate has decided so far. */
+/** What the gate has decided so far. An event given along becomes durable in the same transaction. */
 export interface Verdicts {
   good(): Promise<Digest | null>;
   trial(): Promise<Trial | null>;
-  failed(): Promise<Array<{ release: Digest; code: string; message: string }>>;
-  try(trial: Trial): Promise<void>;
-  well(sinceMs: number | null): Promise<void>;
-  commit(release: Digest): Promise<void>;
-  fail(release: Digest, code: string, message: string): Promise<void>;
+  /** The last `failedCountMax` ones, newest first. */
+  failed(): Promise<Array<{ release: Digest; code: string; message: string; returned: boolean }>>;
+  try(trial: Trial, event?: Event): Promise<void>;
+  well(sinceMs: number | null, event?: Event): Promise<void>;
+  commit(release: Digest, event?: Event): Promise<void>;
+  fail(release: Digest, code: string, message: string, event?: Event): Promise<void>;
+  /** The good release runs whole again after this one failed. */
+  returned(release: Digest, event?: Event): Promise<void>;
+  /** Nothing is good or on trial: the device was asked to run nothing, and does. */
+  empty(event?: Event): Promise<void>;
   /** The operator's word: it may be tried again. */
   clear(release: Digest): Promise<void>;
 }
@@ -88,9 +106,12 @@ export interface Verdicts {
 export interface Journal {
   begin(step: string, subject: string): Promise<number>;
   end(id: number, outcome: 'done' | 'failed', code?: string, message?: string): Promise<void>;
+  /** Begun and not ended; before the first step of this agent: those that the last one ended inside. */
+  begun(): Promise<Array<{ id: number; step: string; subject: string }>>;
   backoffs(): Promise<Backoff[]>;
   putBackoff(backoff: Backoff): Promise<void>;
   clearBackoff(subject: string): Promise<void>;
+  clearBackoffs(): Promise<void>;
   recent(
     count: number,
   ): Promise<Array<{ at: string; type: string; code: string | null; message: string }>>;
@@ -98,7 +119,8 @@ export interface Journal {
 
 /** Messages that must reach the fleet: bounded, oldest dropped first except transitions. */
 export interface Outbox {
-  put(event: Event): Promise<void>;
+  /** `unsigned`: told by nobody whom the device trusts; it goes first where there is no room. */
+  put(event: Event, how?: { unsigned: boolean }): Promise<void>;
   next(count: number): Promise<Array<{ id: number; event: Event }>>;
   done(id: number): Promise<void>;
   lastReported(): Promise<Reported | undefined>;
@@ -114,6 +136,12 @@ export interface Store {
   readonly verdicts: Verdicts;
   readonly journal: Journal;
   readonly outbox: Outbox;
+  /** Of the kernel: the same for every process until the next boot. */
+  readonly bootId: string;
+  /** Grows with each call of this boot, over restarts of the agent too. */
+  nextSeq(): Promise<number>;
   freeBytes(): Promise<number>;
+  /** Removes layers that no image holds. Not while a pull goes on. Resolves with how many. */
+  sweep(): Promise<number>;
   close(): Promise<void>;
 }
