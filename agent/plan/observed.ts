@@ -10,6 +10,8 @@ import type { Release, Workload } from '../../protocol/release.js';
 export interface HeldRelease {
   readonly digest: Digest;
   readonly release: Release;
+  /** Spec digest of each workload, in the release's order (observe computes them: a plan has no hash). */
+  readonly specs: readonly Digest[];
 }
 
 /** The release that is being tried: switched to and not yet good. */
@@ -19,6 +21,13 @@ export interface Trial {
   readonly switchedAtMs: number;
   /** Since when all has been well; null = not yet. */
   readonly wellSinceMs: number | null;
+  /** Restarts that a container had before the switch: an untouched one is not blamed for them. */
+  readonly baseline: readonly Baseline[];
+}
+
+export interface Baseline {
+  readonly container: string;
+  readonly restartCount: number;
 }
 
 export interface ObservedContainer {
@@ -27,6 +36,7 @@ export interface ObservedContainer {
   /** SHA-256 of what it was made from (workload and image config): the same spec is the same container. */
   readonly spec: Digest;
   readonly image: Digest;
+  readonly stopGraceMs: number;
   /** Absent: the bundle is there and no keeper runs. */
   readonly status?: KeepStatus;
 }
@@ -48,6 +58,14 @@ export interface Backoff {
   readonly notBeforeMs: number;
 }
 
+export interface FailedRelease {
+  readonly release: Digest;
+  readonly code: Code;
+  readonly message: string;
+  /** The good release runs whole again since, and that was said. */
+  readonly returned: boolean;
+}
+
 export interface Observed {
   /** Monotonic of this boot, ms. */
   readonly nowMs: number;
@@ -59,12 +77,14 @@ export interface Observed {
   readonly good: Digest | null;
   readonly trial: Trial | null;
   /** Releases that failed here, and why; never tried again. */
-  readonly failed: ReadonlyArray<{ release: Digest; code: Code; message: string }>;
+  readonly failed: readonly FailedRelease[];
   readonly images: readonly ObservedImage[];
   readonly containers: readonly ObservedContainer[];
   readonly backoffs: readonly Backoff[];
   /** What this device forbids or bounds, from its own configuration. */
   readonly policy: Policy;
+  /** What was accepted before the store was damaged is not known any more. */
+  readonly isFloorLost: boolean;
   readonly diskFreeBytes: number;
   /** Below this much free space unused images are pruned. */
   readonly diskLowBytes: number;

@@ -5,6 +5,7 @@
 import type { Code } from '../../protocol/codes.js';
 import { type Digest, shortOf } from '../../protocol/name.js';
 import type { Workload } from '../../protocol/release.js';
+import type { Baseline } from './observed.js';
 
 export interface StepKinds {
   /** Fetch and unpack an image, all of it, or nothing of it is kept as an image. */
@@ -12,10 +13,16 @@ export interface StepKinds {
   /** Write the bundle of a container; it does not run yet. */
   create: { container: string; workload: Workload; spec: Digest; release: Digest };
   start: { container: string; workload: string };
-  stop: { container: string; workload: string; graceMs: number };
+  /** With `because` it is stopped to be started again, later each time it happens. */
+  stop: {
+    container: string;
+    workload: string;
+    graceMs: number;
+    because?: { code: Code; message: string };
+  };
   remove: { container: string };
   /** The release is switched to: its gate begins. */
-  try: { release: Digest; from: Digest | null };
+  try: { release: Digest; from: Digest | null; baseline: readonly Baseline[] };
   /** All of the trial is well since now: the bake begins. */
   well: { release: Digest };
   /** It was well and no longer is: the bake will begin anew. */
@@ -24,6 +31,10 @@ export interface StepKinds {
   commit: { release: Digest };
   /** The trial failed: it is remembered as failed, and the next plan returns to the good one. */
   fail: { release: Digest; code: Code; message: string };
+  /** The good release runs whole again after another one failed. */
+  back: { release: Digest; failed: Digest; code: Code; message: string };
+  /** Nothing runs, as was asked: nothing is good or on trial any more. */
+  empty: { release: null };
   prune: { image: Digest };
   /** Nothing to do now; look again at `untilMs` (monotonic) or when something changes. */
   wait: { code: Code; message: string; untilMs: number | null };
@@ -57,6 +68,10 @@ export function describe(step: Step): string {
       return `commit release ${shortOf(step.release)}`;
     case 'fail':
       return `fail release ${shortOf(step.release)}: ${step.code}`;
+    case 'back':
+      return `back on release ${shortOf(step.release)}`;
+    case 'empty':
+      return 'run nothing';
     case 'prune':
       return `prune ${shortOf(step.image)}`;
     case 'wait':
