@@ -7,9 +7,9 @@ import { runIn } from '../kit/world/program.js';
 import { type Device, registryHost, type World } from '../kit/world/world.js';
 import { median, type Question } from './question.js';
 
-const rounds = 5;
-/** A tree that every machine with the build packages has: compilers and headers, thousands of files. */
-const sources = ['/usr/lib/gcc', '/usr/include', '/usr/lib/python3'];
+const rounds = 3;
+/** A tree that every machine with the build packages has: headers and scripts, thousands of files. */
+const sources = ['/usr/include', '/usr/lib/python3', '/usr/share/perl'];
 
 export async function pull(world: World, device: Device): Promise<Question> {
   const certDir = join(world.fleet.root, 'etc/wherry-fleet/operator');

@@ -35,18 +35,7 @@ x-wherry:
   gate: { bake: 1s, deadline: 30s }
 `,
     );
-    await world.fleet.cli([
-      'release',
-      'create',
-      '-f',
-      file,
-      '--app',
-      'nginx',
-      '--version',
-      '1',
-      '--cert-dir',
-      certDir,
-    ]);
+    await world.fleet.cli(['release', 'create', '-f', file, '--app', 'nginx', '--version', '1']);
     const output = await world.fleet.cli(
       [
         'rollout',

@@ -26,6 +26,7 @@ async function killAll(root: string): Promise<void> {
 /** Ends and removes all that belongs to the world in `root` whose namespaces start with `tag`. */
 export async function sweep(root: string, tag: string): Promise<void> {
   await killAll(root);
+  for (const point of mountsBelow(root)) await runIn(undefined, ['umount', '-l', point]);
   for (const name of existsSync(root) ? readdirSync(root) : []) {
     await removeCgroups(placesOf(join(root, name)).cgroupParent);
   }
@@ -43,11 +44,18 @@ export function leftovers(root: string, tag: string, cgroupParents: readonly str
     ...listNetns()
       .filter((name) => name.startsWith(`${tag}-`))
       .map((name) => `netns ${name}`),
-    ...readFileSync('/proc/mounts', 'utf8')
-      .split('\n')
-      .filter((line) => line.includes(root)),
+    ...mountsBelow(root).map((point) => `mount ${point}`),
     ...(existsSync(root) ? [`folder ${root}`] : []),
   ];
+}
+
+/** Mount points below the folder, the deepest first. */
+function mountsBelow(root: string): string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((point) => point.startsWith(`${root}/`))
+    .sort((a, b) => b.length - a.length);
 }
 
 export function listNetns(): string[] {

@@ -32,14 +32,14 @@ export async function makeSite(tag: string): Promise<Site> {
       const host = { netns: `${tag}-${name}`, address: `${site}.${last}` };
       await ip(undefined, `netns add ${host.netns}`);
       await ip(host.netns, 'link set lo up');
-      await ip(netns, `link add ${name} type veth peer name eth0 netns ${host.netns}`);
-      await ip(netns, `link set ${name} master site up`);
+      await ip(netns, `link add p-${name} type veth peer name eth0 netns ${host.netns}`);
+      await ip(netns, `link set p-${name} master site up`);
       await ip(host.netns, `addr add ${host.address}/24 dev eth0`);
       await ip(host.netns, 'link set eth0 up');
       await ip(host.netns, `route add default via ${fleetAddress}`);
       return host;
     },
-    setLink: (name, up) => ip(netns, `link set ${name} ${up ? 'up' : 'down'}`),
+    setLink: (name, up) => ip(netns, `link set p-${name} ${up ? 'up' : 'down'}`),
   };
 }
 

@@ -4,6 +4,7 @@
 
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { placesOf } from '../../../adapters/places.js';
 import { openAuthority } from '../../../provisioning/authority/authority.js';
 import { fleetAddress } from './net.js';
 import { type Output, runIn, until } from './program.js';
@@ -51,7 +52,7 @@ async function makeTree(world: World): Promise<string> {
   return tree;
 }
 
-/** Starts docker-registry with a certificate of its own authority; gives the folder of its certs.d entry. */
+/** Starts docker-registry with a certificate of its own authority; the operator trusts it; gives a folder with its ca.crt. */
 export async function startPeerRegistry(world: World): Promise<string> {
   const folder = join(world.root, 'peer-registry');
   mkdirSync(folder, { recursive: true });
@@ -61,8 +62,11 @@ export async function startPeerRegistry(world: World): Promise<string> {
   });
   writeFileSync(join(folder, 'tls.key'), authority.server.key);
   writeFileSync(join(folder, 'tls.crt'), authority.server.cert);
-  mkdirSync(join(folder, 'certs'));
-  writeFileSync(join(folder, 'certs/ca.crt'), authority.certificatePem);
+  const trusted = join(placesOf(world.fleet.root).config, 'certs.d', peerRegistry);
+  for (const certs of [join(folder, 'certs'), trusted]) {
+    mkdirSync(certs, { recursive: true });
+    writeFileSync(join(certs, 'ca.crt'), authority.certificatePem);
+  }
   writeFileSync(
     join(folder, 'config.yml'),
     `version: 0.1

@@ -26,10 +26,17 @@ const agentFlags = ['--max-semi-space-size=1', '--max-old-space-size=64'];
 const agentEnv = { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '2', TZ: 'UTC' };
 
 function commandLine(name: ProgramName, args: readonly string[], netns?: string): string[] {
+  const bundle = process.env['WHERRY_BUNDLE']; // the bench measures what a device runs
+  if (bundle !== undefined && name === 'wherryd')
+    return inNetns([join(bundle, 'bin', name), ...args], netns);
   const dist = process.env['WHERRY_DIST'] ?? 'dist';
   const script = join(projectFolder(), dist, programs[name]);
   const node = [process.execPath, ...(name === 'wherryd' ? agentFlags : []), script, ...args];
-  return netns === undefined ? node : ['nsenter', `--net=/run/netns/${netns}`, ...node];
+  return inNetns(node, netns);
+}
+
+function inNetns(line: readonly string[], netns: string | undefined): string[] {
+  return netns === undefined ? [...line] : ['nsenter', `--net=/run/netns/${netns}`, ...line];
 }
 
 export async function runIn(
@@ -37,8 +44,7 @@ export async function runIn(
   line: readonly string[],
   options: { timeoutMs?: number; input?: string } = {},
 ): Promise<Output> {
-  const whole = netns === undefined ? line : ['nsenter', `--net=/run/netns/${netns}`, ...line];
-  return finished(whole, options);
+  return finished(inNetns(line, netns), options);
 }
 
 export async function runProgram(

@@ -57,7 +57,12 @@ export async function pushWeb(world: World, base: string, image: WebImage): Prom
   writeFileSync(join(app, 'srv/cgi-bin/health'), `#!/bin/sh\n${health}\n`, { mode: 0o755 });
   writeFileSync(
     join(app, 'start'),
-    `#!/bin/sh\necho "web ${image.version} listens on 8080"\nexec httpd -f -v -p 8080 -h /srv\n`,
+    `#!/bin/sh
+trap 'kill $!; exit 0' TERM
+echo "web ${image.version} listens on 8080"
+httpd -f -v -p 8080 -h /srv &
+wait $!
+`,
     { mode: 0o755 },
   );
   const local = `oci:${join(world.root, 'images', 'layout')}:web-${image.version}`;

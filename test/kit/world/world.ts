@@ -69,7 +69,7 @@ export async function openWorld(label: string): Promise<World> {
       site,
       fleet: fleetOf(join(root, 'fleet'), site),
       device: async (name) => deviceOf(name, join(root, name), await site.addHost(name)),
-      image: (args) => expectOk('wherry-image', args, { netns: site.netns }),
+      image: (args) => expectOk('wherry-image', args, { netns: site.netns, timeoutMs: 300_000 }),
       dispose: () => sweep(root, tag),
     };
   } catch (error) {
