@@ -43,7 +43,7 @@ test-fault: setup-test ts native ## Kills, full disks, cut links
 test-lab: setup-test ts native ## Whole devices in network namespaces, with fleet and rollout
 	@node dist/test/kit/suite.js lab
 
-bench: setup-test ts native ## The figures of docs/limits.md, with the commands that made them
+bench: setup-test bundle ## The figures of docs/limits.md, with the commands that made them
 	@node dist/test/bench/main.js
 
 fuzz: setup-test native ## Fuzz the parsers that read hostile bytes: make fuzz SECONDS=60
