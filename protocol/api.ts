@@ -5,22 +5,33 @@
 import {
   array,
   boolean,
+  type Check,
   type Checked,
   integer,
   nullable,
   object,
   optional,
   record,
+  refuse,
   string,
 } from './check.js';
 import type { Event, Reported } from './device.js';
 import { envelope } from './envelope.js';
-import { digest, labelKey } from './name.js';
+import { deviceId, digest, labelKey } from './name.js';
+import { variableName } from './variable.js';
 
 const dayMs = 86_400_000;
 const labelValue = string({ lengthMax: 256 });
 export const labels = record(labelKey, labelValue, 64);
 export type Labels = Checked<typeof labels>;
+
+/** WHERRY_ names are the device's own. */
+const ownVariable: Check<string> = (value, path) => {
+  const name = variableName(value, path);
+  return name.startsWith('WHERRY_')
+    ? refuse(path, 'a name that does not begin with WHERRY_')
+    : name;
+};
 
 /** POST /v1/claims */
 export const claimRequest = object({
@@ -36,6 +47,13 @@ export type ClaimRequest = Checked<typeof claimRequest>;
 /** POST /v1/devices/{device}/labels: null removes. */
 export const labelsRequest = object({ labels: record(labelKey, nullable(labelValue), 64) });
 export type LabelsRequest = Checked<typeof labelsRequest>;
+
+/** POST /v1/variables: null removes; of one device, or of all that have the labels. */
+export const variablesRequest = object({
+  device: optional(deviceId),
+  selector: optional(labels),
+  variables: record(ownVariable, nullable(string({ lengthMax: 4096 })), 64),
+});
 
 /** POST /v1/releases */
 export const releaseRequest = object({ envelope });

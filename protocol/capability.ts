@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capabilities that a container may have without the device's word. Everything else is root on the host by
-// another name, or a piece of it: a capability that no list names, a new one too, is never given unasked.
+// Capabilities by how far they reach. What is in no list is root on the host by another name, or a piece of it: a
+// capability that no list names, a new one too, is never given without the device's word.
 
-/** What every container has: Docker's default set. */
+/** What every container has unless it drops it: Docker's default set. Adding one of these needs nobody's word. */
 export const defaultCapabilities: readonly string[] = [
   'CAP_CHOWN',
   'CAP_DAC_OVERRIDE',
@@ -20,7 +20,10 @@ export const defaultCapabilities: readonly string[] = [
   'CAP_AUDIT_WRITE',
 ];
 
-/** What may be added: it reaches no further than the container's own network, IPC, memory and processes. */
+/**
+ * What reaches no further than the container's own network, IPC, memory and processes. In the network of the device
+ * it would reach that, so the device's policy must list it.
+ */
 export const harmlessCapabilities: readonly string[] = [
   'CAP_NET_ADMIN',
   'CAP_NET_BROADCAST',

@@ -8,13 +8,14 @@ import { array, type Checked, object, oneOf, string } from './check.js';
 export const payloadTypes = {
   release: 'application/vnd.wherry.release.v1+json',
   assignment: 'application/vnd.wherry.assignment.v1+json',
+  sealed: 'application/vnd.wherry.sealed.v1+json',
 } as const;
 export type PayloadType = (typeof payloadTypes)[keyof typeof payloadTypes];
 
 const base64 = { pattern: /^[A-Za-z0-9+/]*={0,2}$/, form: 'base64' };
 
 export const envelope = object({
-  payloadType: oneOf(payloadTypes.release, payloadTypes.assignment),
+  payloadType: oneOf(payloadTypes.release, payloadTypes.assignment, payloadTypes.sealed),
   payload: string({ ...base64, lengthMax: 128 * 1024 }),
   signatures: array(
     object({ keyid: string({ lengthMax: 64 }), sig: string({ ...base64, lengthMax: 128 }) }),

@@ -14,48 +14,26 @@ import {
   record,
   string,
 } from './check.js';
+import { config, configUse, containerPath, logging, mount, volume } from './content.js';
+import { capability, device, resources, security, sysctls, ulimits } from './isolation.js';
 import { digest, labelKey, workloadName } from './name.js';
+import { attachment, dns, extraHost, hostName, network, networkMode, port } from './network.js';
+import { template } from './variable.js';
 
-const kib = 1024;
-const tib = 1024 ** 4;
 const dayMs = 86_400_000;
 
-/** An absolute path inside the container, without `.` and `..`. */
-export const containerPath = string({
-  pattern: /^\/(?!(?:.*\/)?\.{1,2}(?:\/|$))[^\0:]*$/,
-  lengthMax: 1024,
-  form: 'an absolute path without . or .. or colon',
-});
-
-const port = object({
-  /** Address on the device; absent = every address. */
-  hostIp: optional(string({ pattern: /^[0-9a-fA-F.:]{2,45}$/, form: 'an IP address' })),
-  published: integer(1, 65_535),
-  target: integer(1, 65_535),
-  protocol: oneOf('tcp', 'udp'),
-});
-
-const mount = object({
-  type: oneOf('volume', 'bind', 'tmpfs'),
-  /** The volume's name, or the host's path; absent for tmpfs. */
-  source: optional(string({ lengthMax: 1024 })),
-  target: containerPath,
-  readOnly: optional(boolean),
-  /** tmpfs only; bytes. */
-  sizeMaxBytes: optional(integer(4 * kib, tib)),
-});
-
 /**
- * Compose `healthcheck`. `test` is an argv to run in the container; the shell form is already
- * ["/bin/sh","-c",…]; an empty one means no check, not even the image's own.
+ * Compose `healthcheck`; what is absent is the image's, and Docker's default where the image has none. `test` is
+ * an argv to run in the container; the shell form is already ["/bin/sh","-c",…]; an empty one means no check,
+ * not even the image's own.
  */
 const healthcheck = object({
-  test: array(string(), 64),
-  intervalMs: integer(100, dayMs),
-  timeoutMs: integer(100, dayMs),
-  retryCountMax: integer(1, 1000),
-  startPeriodMs: integer(0, dayMs),
-  startIntervalMs: integer(100, dayMs),
+  test: optional(array(string(), 64)),
+  intervalMs: optional(integer(100, dayMs)),
+  timeoutMs: optional(integer(100, dayMs)),
+  retryCountMax: optional(integer(1, 1000)),
+  startPeriodMs: optional(integer(0, dayMs)),
+  startIntervalMs: optional(integer(100, dayMs)),
 });
 
 const restart = object({
@@ -64,17 +42,7 @@ const restart = object({
   retryCountMax: integer(0, 1_000_000),
 });
 
-const resources = object({
-  memoryMaxBytes: optional(integer(128 * kib, tib)),
-  /** Thousandths of a CPU: 500 = half a core. */
-  cpuMaxMillis: optional(integer(1, 1_024_000)),
-  pidsMax: optional(integer(1, 4_194_304)),
-});
-
-const capability = string({
-  pattern: /^(ALL|CAP_[A-Z_]{2,32})$/,
-  form: 'ALL or a capability like CAP_NET_ADMIN',
-});
+const variableKey = string({ pattern: /^[^=\0]{1,256}$/, form: 'a variable name' });
 
 export const workload = object({
   name: workloadName,
@@ -87,26 +55,48 @@ export const workload = object({
   /** Replace the image's; absent = the image's. An empty list = none. */
   entrypoint: optional(array(string({ lengthMax: 32_768 }), 256)),
   command: optional(array(string({ lengthMax: 32_768 }), 256)),
-  environment: optional(
-    record(
-      string({ pattern: /^[^=\0]{1,256}$/, form: 'a variable name' }),
-      string({ lengthMax: 32_768 }),
-      256,
-    ),
-  ),
+  environment: optional(record(variableKey, string({ lengthMax: 32_768 }), 256)),
+  /** Values that the device completes from its variables; a name is here or in `environment`. */
+  environmentFrom: optional(record(variableKey, template, 64)),
   workingDir: optional(containerPath),
   /** user[:group], names or numbers, looked up in the image. */
   user: optional(string({ lengthMax: 128 })),
+  /** Groups beside those of the image, names or numbers, looked up in the image. */
+  groupAdd: optional(array(string({ lengthMax: 64 }), 32)),
+  /** Absent = the workload's name. */
+  hostname: optional(hostName),
+  hostnameFrom: optional(template),
+  domainname: optional(hostName),
+  /** Absent = bridge, in `networks`. */
+  networkMode: optional(networkMode),
+  /** By the network's name; absent = in `default` alone. Only with networkMode bridge. */
+  networks: optional(record(workloadName, attachment, 8)),
+  extraHosts: optional(array(extraHost, 64)),
+  dns: optional(dns),
   ports: optional(array(port, 64)),
   mounts: optional(array(mount, 64)),
+  configs: optional(array(configUse, 32)),
+  devices: optional(array(device, 32)),
   healthcheck: optional(healthcheck),
   restart,
   stopGraceMs: integer(0, dayMs),
+  /** Absent = the image's, else SIGTERM. */
+  stopSignal: optional(
+    string({ pattern: /^SIG[A-Z0-9]{2,8}([+-]\d{1,2})?$/, form: 'a signal like SIGQUIT' }),
+  ),
+  /** A small init runs before the program: it passes signals on and reaps what nobody waits for. */
+  init: optional(boolean),
+  /** Runs at these times of the device's own clock and zone instead of all the time: a cron expression of 5 or 6 fields. */
+  schedule: optional(object({ cron: string({ lengthMax: 128 }) })),
   resources,
+  ulimits: optional(ulimits),
+  sysctls: optional(sysctls),
+  logging: optional(logging),
   readOnly: optional(boolean),
   privileged: optional(boolean),
   capAdd: optional(array(capability, 64)),
   capDrop: optional(array(capability, 64)),
+  security: optional(security),
   /** Names of workloads of the same release, and what they must have reached before this one starts. */
   dependsOn: optional(
     record(
@@ -116,10 +106,9 @@ export const workload = object({
     ),
   ),
   labels: optional(record(labelKey, string({ lengthMax: 1024 }), 64)),
+  labelsFrom: optional(record(labelKey, template, 32)),
 });
 export type Workload = Checked<typeof workload>;
-export type Mount = Checked<typeof mount>;
-export type Port = Checked<typeof port>;
 export type Healthcheck = Checked<typeof healthcheck>;
 
 /** The device's own gate: how a new release proves itself before the previous one may go. */
@@ -142,5 +131,10 @@ export const release = object({
   createdAt: instant,
   gate,
   workloads: array(workload, 64),
+  /** Those that a workload is in; `default` needs to be here only where it is not an ordinary bridge. */
+  networks: optional(array(network, 16)),
+  /** Only those that are more than a folder of the device. */
+  volumes: optional(array(volume, 64)),
+  configs: optional(array(config, 32)),
 });
 export type Release = Checked<typeof release>;

@@ -88,7 +88,7 @@ export const fleetCodes = {
     retry: 'never',
     blame: 'operator',
     about: 'The API has no such path or method.',
-    remedy: 'See docs/protocol.md for the paths; the program may be older than the server.',
+    remedy: 'The command may be older or newer than the server: use those of one version.',
   },
   API_LARGE: {
     retry: 'never',

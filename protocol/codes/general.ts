@@ -25,7 +25,8 @@ export const generalCodes = {
   NOT_ROOT: {
     retry: 'never',
     blame: 'operator',
-    about: 'The program needs root for namespaces, mounts and cgroups.',
+    about:
+      "The program needs root: for namespaces, mounts and cgroups, or for a file that is root's.",
     remedy: 'Run it as root.',
   },
   JSON_BAD: {

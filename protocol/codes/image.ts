@@ -20,7 +20,8 @@ export const imageCodes = {
     retry: 'backoff',
     blame: 'network',
     about: 'The bytes of a manifest, config or blob are not those that the digest and size name.',
-    remedy: 'They are thrown away and fetched again; if it stays, the registry holds wrong bytes.',
+    remedy:
+      'They are thrown away, and the agent fetches them again; if it stays, the registry holds wrong bytes.',
   },
   IMAGE_MANIFEST: {
     retry: 'changed',
@@ -68,13 +69,14 @@ export const imageCodes = {
     retry: 'backoff',
     blame: 'network',
     about: "A layer's compressed stream is broken or cut short.",
-    remedy: 'It is fetched again; if it stays, push the image anew.',
+    remedy: 'The agent fetches it again; if it stays, push the image anew.',
   },
   LAYER_DIGEST: {
     retry: 'backoff',
     blame: 'network',
     about: 'The bytes of a layer are not those that its digest or diffID names.',
-    remedy: 'They are thrown away and fetched again; if it stays, the registry holds wrong bytes.',
+    remedy:
+      'They are thrown away, and the agent fetches them again; if it stays, the registry holds wrong bytes.',
   },
   LAYER_LIMIT: {
     retry: 'changed',

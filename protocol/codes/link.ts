@@ -33,6 +33,13 @@ export const linkCodes = {
       'The MQTT broker refuses our certificate: revoked, expired, of another tenant or not allowed.',
     remedy: 'Check the device with `wherry-fleet device ls`; enrol it again if it was revoked.',
   },
+  LINK_PROXY: {
+    retry: 'backoff',
+    blame: 'network',
+    about: 'The proxy on the way to the MQTT broker cannot be reached or refuses to connect.',
+    remedy:
+      'Check `proxy` in agent.json or HTTPS_PROXY and NO_PROXY, and that the proxy allows CONNECT to the broker’s port.',
+  },
   LINK_SUBSCRIBE: {
     retry: 'backoff',
     blame: 'operator',

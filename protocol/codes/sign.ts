@@ -40,4 +40,22 @@ export const signCodes = {
     about: 'A key is not readable or not an Ed25519 key.',
     remedy: 'Give a PEM file that `wherry-fleet` or `wherry-image` made.',
   },
+  SEAL_KEY_BAD: {
+    retry: 'never',
+    blame: 'operator',
+    about: 'A key for sealing secrets is not readable or not an X25519 key.',
+    remedy: 'Enrol the device again: its key is made then; on the server, restore keys/seal.key.',
+  },
+  SEAL_BROKEN: {
+    retry: 'changed',
+    blame: 'operator',
+    about: 'A sealed secret is too long, was changed, or was sealed to another key or place.',
+    remedy: 'Log in to the registry again with `wherry-fleet registry login`: it is sealed anew.',
+  },
+  SEALED_REFUSED: {
+    retry: 'changed',
+    blame: 'operator',
+    about: 'A document of sealed secrets is of another device, or older than the one that is kept.',
+    remedy: 'Nothing where an old one was replayed; else look at who publishes to the broker.',
+  },
 } as const satisfies Record<string, CodeEntry>;

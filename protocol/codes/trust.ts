@@ -74,6 +74,14 @@ export const trustCodes = {
     about: 'The enrolment server refused, or answered something that is not an enrolment.',
     remedy: 'Read the reason in the message; the log of wherry-fleet has it too.',
   },
+  RENEW_REFUSED: {
+    retry: 'backoff',
+    blame: 'operator',
+    about:
+      'The fleet does not renew the certificate: it knows no such device, or revoked it, or its answer does not fit.',
+    remedy:
+      'Check the device with `wherry-fleet device ls`; what runs goes on, and the link until the certificate ends.',
+  },
   IDENTITY_EXISTS: {
     retry: 'never',
     blame: 'operator',

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { assignment } from '../../protocol/assignment.js';
 import { reported } from '../../protocol/device.js';
+import { enrolResponse } from '../../protocol/enrol.js';
 import { preAuthEncoding } from '../../protocol/envelope.js';
 import { CodedError } from '../../protocol/error.js';
 import { release } from '../../protocol/release.js';
@@ -110,4 +111,18 @@ test('the pre-authentication encoding is that of the DSSE specification', (t) =>
     new TextEncoder().encode('hello world'),
   );
   t.is(new TextDecoder().decode(bytes), 'DSSEv1 29 http://example.com/HelloWorld 11 hello world');
+});
+
+test('the answer to an enrolment may have fields of a newer server, which are dropped', (t) => {
+  const answer = {
+    tenant: 'main',
+    device: 'dev-a',
+    certificate: 'c',
+    authority: 'a',
+    trust: { tenant: 'main', epoch: 0, release: [], assignment: [] },
+    mqtt: { host: 'fleet.example', port: 8883 },
+    registries: {},
+  };
+  t.deepEqual(enrolResponse({ ...answer, later: { a: 1 } }, 'answer') as unknown, answer);
+  t.throws(() => enrolResponse({ ...answer, tenant: 'A' }, 'answer'), { instanceOf: CodedError });
 });

@@ -44,14 +44,16 @@ test('a topic that is not of our form, or in a wrong slot, is nobody', (t) => {
     'w1',
     'w2/main/floor',
     'w1/main/floor/x',
-    'w1/main/d/dev-a',
+    'w1/main/d/main--dev-a',
+    'w1/main/d/dev-a/desired',
+    'w1/main/d/other--dev-a/desired',
     'w1/main/d/+/desired',
     'w1/main/rel/abc',
     'w1/ma.in/floor',
-    `w1/main/u/${slot}/dev-a/hello`,
-    `w1/main/u/0${slotOf('dev-a')}/dev-a/hello`,
+    `w1/main/u/${slot}/main--dev-a/hello`,
+    `w1/main/u/0${slotOf('dev-a')}/main--dev-a/hello`,
     `${upTopic('main', 'dev-a', 'hello')}/x`,
-    'w1/main/d/dev-a/cmd/a b',
+    'w1/main/d/main--dev-a/cmd/a b',
   ]) {
     t.is(parseTopic(topic), undefined, topic);
   }
