@@ -21,9 +21,12 @@ static int on_lost(void *self, const char *path, int fd, struct err *e)
 	return headers_lost(a->headers, path, fd, a->unpacked_bytes, e);
 }
 
-static int on_made(void *self, const char *path, struct err *e)
+static int on_made(void *self, const char *path, bool opaque, struct err *e)
 {
 	struct apply *a = self;
+	/* One in the place of a whiteout is new: nothing below has to do with it. */
+	if (a->implied != NULL && !opaque && implied_made(a->implied, path, e) != 0)
+		return -1;
 	return times_put(&a->times, path, 0, 0, e);
 }
 
@@ -157,6 +160,8 @@ static int put_folder(struct apply *a, const struct tar_entry *entry, struct err
 	bool whiteout;
 	if (entry->path[0] == '\0')
 		return apply_meta(a, entry, a->tree.root, ".", -1, e);
+	if (a->implied != NULL && implied_given(a->implied, entry->path, e) != 0)
+		return -1;
 	if (make_room(a, entry->path, true, &stays, &whiteout, &parent, e) != 0)
 		return -1;
 	const char *name = name_last(entry->path);
@@ -234,6 +239,8 @@ int apply_entry(struct apply *a, const struct tar_entry *entry, struct err *e)
 
 int apply_end(struct apply *a, struct err *e)
 {
+	if (a->implied != NULL && implied_end(a->implied, e) != 0)
+		return -1;
 	return times_apply(&a->times, &a->tree, e);
 }
 

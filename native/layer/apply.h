@@ -5,6 +5,7 @@
 #define WHERRY_LAYER_APPLY_H
 
 #include "layer/headers.h"
+#include "layer/implied.h"
 #include "layer/tar.h"
 #include "layer/times.h"
 #include "layer/tree.h"
@@ -14,6 +15,7 @@ struct apply {
 	struct times times;
 	struct tar *tar;
 	struct headers *headers; /* or NULL */
+	struct implied *implied; /* or NULL; set after apply_start() */
 	uint64_t entries;
 	uint64_t unpacked_bytes; /* stored content, written to files */
 	uint64_t skipped_xattrs; /* that the file system cannot hold (user.* only) */

@@ -47,7 +47,8 @@ static int set_xattrs(struct apply *a, const struct tar_entry *entry, int parent
 int apply_meta(struct apply *a, const struct tar_entry *entry, int parent, const char *name, int fd,
 	       struct err *e)
 {
-	struct timespec both[2] = {{entry->mtime, entry->mtime_ns}, {entry->mtime, entry->mtime_ns}};
+	struct timespec both[2] = {{entry->mtime, (long)entry->mtime_ns},
+				   {entry->mtime, (long)entry->mtime_ns}};
 	struct stat st;
 	/* A look is cheaper than a change that changes nothing: each of those goes through the journal. */
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)

@@ -14,6 +14,7 @@ enum option {
 	UNPACKED_MAX,
 	WINDOW_MAX,
 	HEADERS,
+	IMPLIED,
 	PROGRESS,
 	COMPRESSION,
 	LEVEL,
@@ -34,6 +35,7 @@ static const struct {
     {"--unpacked-max", "unpack ", UNPACKED_MAX, false},
     {"--window-max", "unpack ", WINDOW_MAX, false},
     {"--headers", "unpack tar ", HEADERS, false},
+    {"--implied", "unpack ", IMPLIED, false},
     {"--progress", "unpack ", PROGRESS, true},
     {"--compression", "pack ", COMPRESSION, false},
     {"--level", "pack ", LEVEL, false},
@@ -76,6 +78,9 @@ static bool take(struct args *args, enum option option, const char *value)
 		return true;
 	case HEADERS:
 		args->headers = value;
+		return true;
+	case IMPLIED:
+		args->implied = value;
 		return true;
 	case PROGRESS:
 		args->progress = true;

@@ -10,7 +10,7 @@
 struct args {
 	const char *verb;
 	const char *dir; /* or NULL */
-	const char *diff_id, *blob, *headers, *compression, *owner, *out;
+	const char *diff_id, *blob, *headers, *implied, *compression, *owner, *out;
 	uint64_t size, unpacked_max; /* UINT64_MAX if not given */
 	int level;		     /* 0 if not given */
 	int window_log;		     /* STREAM_WINDOW_LOG_MAX if not given */

@@ -120,7 +120,6 @@ static const int calls[] = {
     SYS_fsync,
     SYS_syncfs,
     SYS_getdents64,
-    SYS_mmap,
     SYS_munmap,
     SYS_mremap,
     SYS_mprotect,
@@ -130,7 +129,6 @@ static const int calls[] = {
     SYS_exit_group,
     SYS_rt_sigprocmask,
     SYS_rt_sigreturn,
-    SYS_clock_gettime,
     SYS_restart_syscall,
     SYS_getpid,
     SYS_ioctl,
@@ -153,6 +151,12 @@ static const int calls[] = {
     SYS_unlink,
     SYS_rmdir,
 #endif
+#ifdef SYS_mmap
+    SYS_mmap,
+#endif
+#ifdef SYS_clock_gettime
+    SYS_clock_gettime,
+#endif
 /* 32-bit forms */
 #ifdef SYS_mmap2
     SYS_mmap2,
@@ -168,6 +172,9 @@ static const int calls[] = {
     SYS_fstatat64,
     SYS_ftruncate64,
     SYS__llseek,
+#endif
+#ifdef SYS_clock_gettime32
+    SYS_clock_gettime32,
 #endif
 #ifdef SYS_clock_gettime64
     SYS_clock_gettime64,

@@ -26,8 +26,8 @@ static const char help[] =
     "usage: wherry-layer VERB [OPTION…] [DIR]\n"
     "\n"
     "  unpack --diff-id DIGEST [--blob DIGEST] [--size N] [--unpacked-max N]\n"
-    "         [--window-max LOG] [--headers FILE] [--progress] DIR\n"
-    "                                             compressed layer on stdin to an empty folder\n"
+    "         [--window-max LOG] [--headers FILE] [--implied FILE] [--progress] DIR\n"
+    "                                              compressed layer on stdin to an empty folder\n"
     "  tar    --headers FILE DIR                   the layer's exact tar to stdout\n"
     "  pack   [--compression zstd|gzip|none] [--level N] [--mtime SECONDS]\n"
     "         [--owner keep|root] [--out FILE] DIR folder to a layer, on stdout or in FILE\n"
@@ -77,6 +77,7 @@ static int verb_unpack(const struct args *args, struct err *e)
 			   .unpacked_max = args->unpacked_max,
 			   .window_log = args->window_log,
 			   .headers = args->headers,
+			   .implied = args->implied,
 			   .dir = args->dir,
 			   .progress_fd = side ? SIDE_FD : -1};
 	if (unpack(&u, STDIN_FILENO, e) != 0)

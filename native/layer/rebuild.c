@@ -123,9 +123,9 @@ static int by_hash_and_chunk(const void *left, const void *right)
 static int note_lost(struct rebuild *r, struct lost lost, struct err *e)
 {
 	char path[PATH_MAX];
-	if (read_at(r, path, lost.path_length, lost.at, e) != 0)
+	if (read_at(r, path, (size_t)lost.path_length, lost.at, e) != 0)
 		return -1;
-	lost.hash = hash_of(path, lost.path_length);
+	lost.hash = hash_of(path, (size_t)lost.path_length);
 	if (r->lost_count == r->lost_room) {
 		size_t room = r->lost_room == 0 ? 16 : r->lost_room * 2;
 		struct lost *grown =

@@ -40,7 +40,7 @@ int times_put(struct times *times, const char *path, int64_t seconds, uint32_t n
 
 static int apply_one(struct tree *tree, const char *path, const struct record *record, struct err *e)
 {
-	struct timespec both[2] = {{record->seconds, record->ns}, {record->seconds, record->ns}};
+	struct timespec both[2] = {{record->seconds, (long)record->ns}, {record->seconds, (long)record->ns}};
 	struct err gone;
 	struct stat st;
 	int parent;

@@ -79,7 +79,7 @@ static int make_folder(struct tree *tree, int at, const char *name, const char *
 		return err_set(e, ERR_SYSTEM, errno, "folder %.100s", path);
 	if (opaque && tree_make_opaque(at, name, e) != 0)
 		return -1;
-	return tree->made == NULL ? 0 : tree->made(tree->self, path, e);
+	return tree->made == NULL ? 0 : tree->made(tree->self, path, opaque, e);
 }
 
 /* One component: a descriptor of it, or -1. `path` is the way to it, for messages. */

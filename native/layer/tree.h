@@ -17,7 +17,8 @@ struct tree {
 	bool no_openat2; /* Linux < 5.6, or a filter in the way */
 	void *self;	 /* for the two calls below; each may be NULL */
 	int (*lost)(void *self, const char *path, int fd, struct err *e); /* a regular file is about to go */
-	int (*made)(void *self, const char *path, struct err *e); /* a folder was made for want of an entry */
+	/* A folder was made for want of an entry; opaque: in the place of a whiteout. */
+	int (*made)(void *self, const char *path, bool opaque, struct err *e);
 };
 
 void tree_start(struct tree *tree, int root);

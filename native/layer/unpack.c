@@ -61,13 +61,14 @@ static int check_digests(struct unpack *u, struct stream *stream, bool unmarked,
 }
 
 static int run(struct unpack *u, struct stream *stream, struct tar *tar, struct apply *apply, int in,
-	       int root, struct headers *headers, struct err *e)
+	       int root, struct headers *headers, struct implied *implied, struct err *e)
 {
 	const struct tar_entry *entry = NULL;
 	struct stream_bounds bounds = {u->blob_bytes, u->unpacked_max, u->window_log};
 	if (apply_start(apply, root, tar, headers, e) != 0 ||
 	    stream_open(stream, in, &bounds, u->progress_fd, e) != 0)
 		return -1;
+	apply->implied = implied;
 	for (;;) {
 		if (tar_next(tar, &entry, e) != 0)
 			return -1;
@@ -100,19 +101,29 @@ int unpack(struct unpack *u, int in, struct err *e)
 	apply->tree.parent = -1;
 	fd_auto int root = open_root(u->dir, e);
 	fd_auto int file = -1;
+	fd_auto int list = -1;
+	struct implied *implied = NULL;
 	int done = root < 0 ? -1 : 0;
 	if (done == 0 && u->headers != NULL) {
 		file = open(u->headers, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 		done = file < 0 ? err_set(e, ERR_SYSTEM, errno, "headers file %.100s", u->headers)
 				: headers_open(&headers, file, e);
 	}
+	if (done == 0 && u->implied != NULL) {
+		list = open(u->implied, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		implied = list < 0 ? NULL : malloc(sizeof(*implied));
+		done = implied != NULL ? 0 : err_set(e, ERR_SYSTEM, errno, "file %.100s", u->implied);
+		if (implied != NULL)
+			implied_open(implied, list);
+	}
 	if (done == 0) {
 		u->hardened = harden(root);
 		tar->source = (struct tar_source){&stream, next_bytes};
 		if (headers != NULL)
 			tar->keep = (struct tar_keep){headers, headers_raw};
-		done = run(u, &stream, tar, apply, in, root, headers, e);
+		done = run(u, &stream, tar, apply, in, root, headers, implied, e);
 	}
+	free(implied);
 	headers_close(headers);
 	stream_close(&stream);
 	apply_close(apply);

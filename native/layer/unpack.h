@@ -17,6 +17,7 @@ struct unpack {
 	uint64_t unpacked_max; /* of the uncompressed stream, or UINT64_MAX */
 	int window_log;	       /* log2 of the largest zstd window */
 	const char *headers;   /* path of the headers file, made here, or NULL */
+	const char *implied;   /* path of the file with implied folders, made here, or NULL */
 	const char *dir;       /* made if absent; must be empty */
 	int progress_fd;       /* or -1 */
 	/* given */

@@ -29,6 +29,9 @@ static int by_layers(const struct spec_overlay *o, const char *target, bool in_u
 	fs = k_fsopen("overlay");
 	if (fs < 0)
 		return 1;
+	/* Before 6.5 the kernel only collects words here and looks at them at the end: then it takes any. */
+	if (k_fsconfig(fs, K_FSCONFIG_STRING, "no-such-option", "") == 0)
+		return 1;
 	for (size_t i = 0; i < o->lower_count; i++)
 		if (k_fsconfig(fs, K_FSCONFIG_STRING, "lowerdir+", o->lower[i]) != 0) {
 			if (i == 0 && errno == EINVAL)

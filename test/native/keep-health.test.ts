@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // wherry-keep's probes with real containers: starting → healthy → unhealthy and back, start period, timeout.
+// runs: host, lab
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What wherry-keep refuses: plans that are not acceptable, requests that are hostile, clients that are slow.
+// runs: host, lab
 
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

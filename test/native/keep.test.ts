@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // wherry-keep's life cycle with real containers: exits on record, restart policies, stop, take-over, refusals.
+// runs: host, lab
 
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

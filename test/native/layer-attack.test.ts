@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hostile layers against the real wherry-layer: each is refused with its code and the entry's name, and nothing is
 // written outside the root.
+// runs: host, lab
 
 import {
   existsSync,

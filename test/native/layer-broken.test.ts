@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Broken streams: cut anywhere, any byte changed, the wrong layer. None ever ends in success.
+// runs: host, lab
 
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

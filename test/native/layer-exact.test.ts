@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exact tar of a layer comes back from its tree and its headers file, whoever made it.
+// runs: host, lab
 
 import { spawnSync } from 'node:child_process';
 import {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an honest layer becomes: overlayfs's form of whiteouts, and every dialect of tar that is about.
+// runs: host, lab
 
 import { spawnSync } from 'node:child_process';
 import { lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';

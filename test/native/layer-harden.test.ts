@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an unpacking process may still do, seen from outside; and the errors of the machine it runs on.
+// runs: host, lab
 
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // pack and unpack are each other's inverse on any tree, and pack is deterministic.
+// runs: host, lab
 
 import { spawnSync } from 'node:child_process';
 import {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a container must not be able to do. Each title names the attack or the promise.
+// runs: host, lab
 
 import {
   existsSync,

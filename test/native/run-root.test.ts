@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The root of a container (overlay, volumes), its link, its terminal, its users.
+// runs: host, lab
 
 import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { nativeProgram } from '../../adapters/places.js';
 import { annotations } from '../../protocol/keeper.js';
 import { aBox, boxTest, fillRootfs, foreign } from '../kit/run-box.js';
 
@@ -211,7 +213,7 @@ boxTest(
     const start = () =>
       spawnSync(
         'nsenter',
-        [prefix[1] ?? '', join('build/x86_64/wherry-run'), '--root', server.stateRoot].concat([
+        [prefix[1] ?? '', nativeProgram('wherry-run'), '--root', server.stateRoot].concat([
           'run',
           '-d',
           '--bundle',

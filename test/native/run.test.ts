@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life cycle of a container, through the real binary. Most of it holds for any OCI runtime:
 // WHERRY_TEST_RUNTIME=runc runs those tests against runc.
+// runs: host, lab
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nativeProgram } from '../../adapters/places.js';
 import { aBox, aProcess, boxTest, cgroupFolders, until } from '../kit/run-box.js';
 
 boxTest('run gives the output and the exit status of the program', (t) => {
@@ -254,7 +256,7 @@ boxTest(
       '-s',
       'KILL',
       '0.5',
-      ...[process.env['WHERRY_NATIVE'] ?? 'build/x86_64'].map((dir) => join(dir, 'wherry-run')),
+      nativeProgram('wherry-run'),
       ...['--root', box.stateRoot, 'create', '--bundle', box.bundle, box.id],
     ]);
     t.not(killed.status, 0);
