@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A command line from a table: the same table gives the parsing (node:util parseArgs), --help, and later
-// completion and man pages. It prints nothing but help; a wrong word is USAGE with the place to read on.
+// A command line from a table: the same table gives the parsing (node:util parseArgs), --help, the completion of
+// shells and the man page. It prints nothing but help and version; a wrong word is USAGE with the place to read on.
 
 import { parseArgs } from 'node:util';
 import { CodedError } from '../protocol/error.js';
+import { beforeDashes, endOptionsAfter, placesOfWords } from './argv.js';
+import { commandHelp, groupHelp, programHelp } from './help.js';
 
 export interface Option {
   readonly type: 'string' | 'boolean';
@@ -31,7 +33,15 @@ export interface Command {
   /** As shown in help: `[WORKLOAD]`, `REF`, `DIR...`; a name in capitals is required, in brackets optional. */
   readonly args?: string;
   readonly options?: Readonly<Record<string, Option>>;
+  /** Options end at the first argument; what follows is another program's, dashes and all: `exec web ls -l`. */
+  readonly optionsFirst?: boolean;
   run(parsed: Parsed): Promise<number>;
+}
+
+/** A command of the same program that lists words: one a line, or as JSON with the word in `field`. */
+export interface WordSource {
+  readonly command: string;
+  readonly field?: string;
 }
 
 export interface Program {
@@ -39,9 +49,62 @@ export interface Program {
   readonly about: string;
   readonly options: Readonly<Record<string, Option>>;
   readonly commands: readonly Command[];
+  /** Without it there is no --version. */
+  readonly version?: string;
+  /** Of the manual: 1 for people's programs, 8 for the administrator's. */
+  readonly section?: 1 | 8;
+  /** Where the words for an argument or a value come from, by its name: WORKLOAD, DEVICE. */
+  readonly words?: Readonly<Record<string, WordSource>>;
+  /** The few words that an argument or a value may be, by its name: SHELL, LEVEL. */
+  readonly choices?: Readonly<Record<string, readonly string[]>>;
+  /** Exit statuses beyond 0, 1 and 2, for the manual. */
+  readonly exits?: Readonly<Record<string, string>>;
+  /** Files that a person may look for, for the manual. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const helpOption: Option = { type: 'boolean', short: 'h', about: 'Show this help' };
+const versionOption: Option = { type: 'boolean', short: 'v', about: 'Show the version' };
+const quietOption: Option = {
+  type: 'boolean',
+  short: 'q',
+  about: 'Print only names in lists, and no progress',
+};
+
+/** Options that every program has, or every command of it. */
+function commonOptions(
+  program: Program,
+  command: Command | undefined,
+): Readonly<Record<string, Option>> {
+  const isTop = command === undefined || command.name === '';
+  const hasLists = program.commands.every(({ name }) => name !== '');
+  return {
+    ...(hasLists ? { quiet: quietOption } : {}),
+    ...(isTop && program.version !== undefined ? { version: versionOption } : {}),
+    help: helpOption,
+  };
+}
+
+/** What stands before a command. */
+export function topOptions(program: Program): Readonly<Record<string, Option>> {
+  return { ...program.options, ...commonOptions(program, undefined) };
+}
+
+/** As shown in the command's help: its own first. */
+export function allOptions(program: Program, command: Command): Readonly<Record<string, Option>> {
+  return {
+    ...command.options,
+    ...without(program.options, command.options),
+    ...without(commonOptions(program, command), command.options),
+  };
+}
+
+function without(
+  options: Readonly<Record<string, Option>>,
+  taken: Readonly<Record<string, Option>> = {},
+): Readonly<Record<string, Option>> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => taken[name] === undefined));
+}
 
 /** Parses, runs, and gives the exit status. @throws USAGE */
 export async function runProgram(
@@ -49,38 +112,63 @@ export async function runProgram(
   argv: readonly string[],
   print: (text: string) => void,
 ): Promise<number> {
-  const words = argv.filter(
-    (word, at) => !word.startsWith('-') && !takesValue(program, argv[at - 1]),
-  );
-  const command = findCommand(program, words);
-  const wantsHelp = argv.includes('--help') || argv.includes('-h');
-  if (command === undefined) {
-    if (words.length === 0 || wantsHelp) {
-      print(programHelp(program));
-      return words.length === 0 && !wantsHelp ? 2 : 0;
-    }
-    throw usage(`unknown command '${words[0]}'`, program.name);
+  const places = placesOfWords(argv, program.options);
+  const words = places.map((at) => argv[at] ?? '');
+  if (words[0] === 'help') {
+    return runProgram(program, [...argv.filter((_, at) => at !== places[0]), '--help'], print);
   }
-  if (wantsHelpBeforeDash(argv)) {
-    print(commandHelp(program, command));
+  if (wantsVersion(program, argv.slice(0, places[0]))) {
+    print(`${program.name} ${program.version}`);
     return 0;
   }
-  return command.run(parse(program, command, argv));
+  const command = findCommand(program, words);
+  if (command === undefined) return showHelp(program, argv, words, print);
+  const ended =
+    command.optionsFirst === true
+      ? endOptionsAfter(argv, allOptions(program, command), wordCount(command) + 1)
+      : argv;
+  if (wantsHelp(ended)) {
+    print(commandHelp(program, command, allOptions(program, command)));
+    return 0;
+  }
+  return command.run(parse(program, command, ended));
 }
 
-function wantsHelpBeforeDash(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--');
-  const own = end < 0 ? argv : argv.slice(0, end);
+function wantsHelp(argv: readonly string[]): boolean {
+  const own = beforeDashes(argv);
   return own.includes('--help') || own.includes('-h');
 }
 
-/** Whether `word` is a global option whose value is the next word: needed to find the command's name. */
-function takesValue(program: Program, word: string | undefined): boolean {
-  if (word === undefined || word.includes('=')) return false;
-  return Object.entries(program.options).some(
-    ([name, option]) =>
-      option.type === 'string' && (word === `--${name}` || word === `-${option.short}`),
-  );
+/** Only before a command: a command may have a --version of its own. */
+function wantsVersion(program: Program, argv: readonly string[]): boolean {
+  if (program.version === undefined) return false;
+  const own = beforeDashes(argv);
+  return own.includes('--version') || own.includes('-v');
+}
+
+function showHelp(
+  program: Program,
+  argv: readonly string[],
+  words: readonly string[],
+  print: (text: string) => void,
+): number {
+  const isAsked = wantsHelp(argv);
+  const [group] = words;
+  if (group === undefined) {
+    print(programHelp(program, topOptions(program)));
+    return isAsked ? 0 : 2;
+  }
+  const isGroup = program.commands.some(({ name }) => name.startsWith(`${group} `));
+  if (!isGroup) throw usage(`unknown command '${group}'`, program.name);
+  if (words.length > 1 && !isAsked) {
+    throw usage(`unknown command '${group} ${words[1]}'`, `${program.name} ${group}`);
+  }
+  print(groupHelp(program, group, topOptions(program)));
+  return isAsked ? 0 : 2;
+}
+
+function wordCount(command: Command): number {
+  return command.name === '' ? 0 : command.name.split(' ').length;
 }
 
 function findCommand(program: Program, words: readonly string[]): Command | undefined {
@@ -93,7 +181,7 @@ function findCommand(program: Program, words: readonly string[]): Command | unde
 }
 
 function parse(program: Program, command: Command, argv: readonly string[]): Parsed {
-  const options = { ...program.options, ...command.options, help: helpOption };
+  const options = allOptions(program, command);
   const where = nameOf(program, command);
   let values: Record<string, unknown>;
   let positionals: string[];
@@ -112,7 +200,7 @@ function parse(program: Program, command: Command, argv: readonly string[]): Par
   } catch (error) {
     throw usage((error as Error).message, where);
   }
-  const args = positionals.slice(command.name === '' ? 0 : command.name.split(' ').length);
+  const args = positionals.slice(wordCount(command));
   checkCount(command, args, where);
   return parsedOf(options, values, args, where);
 }
@@ -167,47 +255,6 @@ function usage(what: string, where: string): CodedError {
   return new CodedError('USAGE', `${what}; see '${where} --help'`);
 }
 
-export function programHelp(program: Program): string {
-  return [
-    `Usage: ${program.name} COMMAND [OPTIONS]`,
-    '',
-    program.about,
-    '',
-    'Commands:',
-    ...columns(program.commands.map((command) => [`${command.name}`, command.about])),
-    '',
-    'Options:',
-    ...optionLines({ ...program.options, help: helpOption }),
-    '',
-    `Run '${program.name} COMMAND --help' for a command's own options.`,
-  ].join('\n');
-}
-
 function nameOf(program: Program, command: Command): string {
   return `${program.name} ${command.name}`.trimEnd();
-}
-
-export function commandHelp(program: Program, command: Command): string {
-  return [
-    `Usage: ${nameOf(program, command)} [OPTIONS] ${command.args ?? ''}`.trimEnd(),
-    '',
-    command.about,
-    '',
-    'Options:',
-    ...optionLines({ ...command.options, ...program.options, help: helpOption }),
-  ].join('\n');
-}
-
-function optionLines(options: Readonly<Record<string, Option>>): string[] {
-  return columns(
-    Object.entries(options).map(([name, option]) => [
-      `${option.short === undefined ? '    ' : `-${option.short}, `}--${name}${option.type === 'string' ? ` ${option.value ?? 'VALUE'}` : ''}`,
-      option.default === undefined ? option.about : `${option.about} (default ${option.default})`,
-    ]),
-  );
-}
-
-function columns(rows: ReadonlyArray<readonly [string, string]>): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
 }

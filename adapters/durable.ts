@@ -25,8 +25,8 @@ export async function writeDurable(
     await rename(part, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(part, { force: true });
-    throw spaceError(error, path);
+    await rm(part, { force: true }).catch(() => undefined); // the first error is what counts
+    throw fileError(error, path);
   }
 }
 
@@ -39,7 +39,7 @@ export async function makeFolder(path: string, mode = 0o755): Promise<void> {
   try {
     await makeOne(resolve(path), mode);
   } catch (error) {
-    throw spaceError(error, path);
+    throw fileError(error, path);
   }
 }
 
@@ -71,13 +71,21 @@ export async function readIfThere(path: string): Promise<Buffer | undefined> {
     return await readFile(path);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw fileError(error, path);
   }
 }
 
-/** ENOSPC and EDQUOT become NO_SPACE; everything else stays what it is. */
-export function spaceError(error: unknown, path: string): unknown {
+/** ENOSPC and EDQUOT become NO_SPACE, EACCES and EPERM NOT_ROOT; everything else stays what it is. */
+export function fileError(error: unknown, path: string): unknown {
   const errno = errnoOf(error);
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    return new CodedError(
+      'NOT_ROOT',
+      `${path} may not be used by this user`,
+      { path, errno },
+      { cause: error },
+    );
+  }
   if (errno !== 'ENOSPC' && errno !== 'EDQUOT') return error;
   return new CodedError('NO_SPACE', `no space left for ${path}`, { path, errno }, { cause: error });
 }

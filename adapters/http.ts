@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A lean HTTP client on node:http and node:https: kept connections, TLS identity, timeouts, bodies streamed
 // both ways, bytes counted. It follows no redirects, decodes nothing and retries nothing: callers know what
-// their requests mean. Failures are Node's own errors or HttpTimeout; failureOf says of which kind.
+// their requests mean. Failures are Node's own errors, HttpTimeout or ProxyFault; failureOf says of which kind.
 
 import {
   type ClientRequest,
-  Agent as HttpAgent,
   type IncomingHttpHeaders,
   type IncomingMessage,
   request as plainRequest,
 } from 'node:http';
-import { Agent as HttpsAgent, request as tlsRequest } from 'node:https';
+import { request as tlsRequest } from 'node:https';
+import { openAgents } from './agents.js';
+import type { ProxyServer } from './proxy.js';
+import { ProxyFault } from './tunnel.js';
 
 export interface TlsIdentity {
   /** PEM; where given, only these authorities are believed. */
@@ -28,6 +30,8 @@ export interface HttpOptions {
   /** From the whole request to the first byte of the answer, and between parts of a body. */
   readonly idleTimeoutMs?: number;
   readonly socketCountMax?: number;
+  /** Undefined = straight. */
+  readonly proxyFor?: ((url: URL) => ProxyServer | undefined) | undefined;
 }
 
 export interface HttpRequest {
@@ -70,23 +74,23 @@ export class HttpTimeout extends Error {
 export function openHttp(options: HttpOptions = {}): Http {
   const connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
   const idleTimeoutMs = options.idleTimeoutMs ?? 30_000;
-  const agentOptions = {
-    keepAlive: true,
-    timeout: keepAliveMs,
-    maxSockets: options.socketCountMax ?? 4,
-    maxFreeSockets: 2,
-  };
-  const plain = new HttpAgent(agentOptions);
-  const secure = new HttpsAgent({ ...agentOptions, ...options.tls, minVersion: 'TLSv1.2' });
+  const agents = openAgents({
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    connectTimeoutMs,
+    keepAliveMs,
+    socketCountMax: options.socketCountMax ?? 4,
+    proxyFor: options.proxyFor,
+  });
   let received = 0;
 
   const request = async (wanted: HttpRequest): Promise<HttpResponse> => {
     wanted.signal?.throwIfAborted();
-    const isTls = wanted.url.protocol === 'https:';
-    const sent = (isTls ? tlsRequest : plainRequest)(wanted.url, {
+    const { headers, ...way } = agents.argumentsFor(wanted.url);
+    const send = wanted.url.protocol === 'https:' ? tlsRequest : plainRequest;
+    const sent = send(wanted.url, {
       method: wanted.method,
-      headers: { 'user-agent': 'wherry', ...lengthOf(wanted.body), ...wanted.headers },
-      agent: isTls ? secure : plain,
+      headers: { 'user-agent': 'wherry', ...headers, ...lengthOf(wanted.body), ...wanted.headers },
+      ...way,
       maxHeaderSize: headBytesMax,
       ...(wanted.signal === undefined ? {} : { signal: wanted.signal }),
     });
@@ -107,10 +111,7 @@ export function openHttp(options: HttpOptions = {}): Http {
   return {
     request,
     bytesReceived: () => received,
-    close: () => {
-      plain.destroy();
-      secure.destroy();
-    },
+    close: agents.close,
   };
 }
 
@@ -297,6 +298,7 @@ export type HttpFailure =
   | 'timeout'
   | 'unknown-host'
   | 'unreachable'
+  | 'proxy'
   | 'cut'
   | 'tls'
   | 'not-tls'
@@ -305,6 +307,7 @@ export type HttpFailure =
 /** What kind of failure an error of request() or of a body is; undefined where it is none of the network. */
 export function failureOf(error: unknown): HttpFailure | undefined {
   if (error instanceof HttpTimeout) return 'timeout';
+  if (error instanceof ProxyFault) return 'proxy';
   const { code = '', message = '' } = error as NodeJS.ErrnoException;
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
     return /wrong.version.number|packet.length|http.request/i.test(`${code} ${message}`)

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log: pino, synchronous to stderr, no transport (a worker costs 9 to 15 MB and can lose the last lines).
+// The log: pino, synchronous to stderr, no transport (a worker costs 9 to 15 MB and can lose the last lines). JSON,
+// a line each; in the journal of systemd with the line's priority before it and without name and time, which
+// the journal has. The level words are the same in both.
 
-import { pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 import { type CodedError, codeOf, messageOf } from '../protocol/error.js';
 import { type Clock, systemClock } from './clock.js';
+import { isJournal, withPriority } from './journal.js';
 
 export interface Log {
   debug(facts: object, message: string): void;
@@ -16,15 +19,35 @@ export interface Log {
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 export function openLog(name: string, level: LogLevel = 'info', fd = 2): Log {
+  const out = pino.destination({ dest: fd, sync: true });
+  const inJournal = isJournal(fd);
   return pino(
     {
-      base: { name },
+      base: inJournal ? null : { name },
       level,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: inJournal ? false : pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: fd, sync: true }),
+    inJournal ? journalStream(out) : out,
   );
+}
+
+/** pino's levels, by number, as the journal's: error, warning, info, debug. */
+function priorityOf(level: number): number {
+  if (level >= 50) return 3;
+  if (level >= 40) return 4;
+  return level >= 30 ? 6 : 7;
+}
+
+/** pino leaves the line's level in `lastLevel` of a stream that asks for it. */
+function journalStream(out: DestinationStream): DestinationStream & { lastLevel: number } {
+  return {
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 30,
+    write(line: string): void {
+      out.write(withPriority(line.trimEnd(), priorityOf(this.lastLevel)).concat('\n'));
+    },
+  } as DestinationStream & { lastLevel: number };
 }
 
 /** Lines a minute of `sparing`. */

@@ -2,7 +2,9 @@
 // Why a connection to the broker was lost or never came, as one of our codes: read from Node's and OpenSSL's
 // error codes and from MQTT's return codes. It knows nothing about reconnecting.
 
+import type { Code } from '../protocol/codes.js';
 import { CodedError, messageOf } from '../protocol/error.js';
+import { ProxyFault } from './tunnel.js';
 
 const unreachable = new Set([
   'ECONNREFUSED',
@@ -30,38 +32,48 @@ export function lossOf(
   stage: Stage,
   at: { host: string; port: number },
 ): CodedError {
+  if (reason instanceof CodedError) return reason;
   const where = `${at.host}:${at.port}`;
-  const facts = { host: at.host, port: at.port };
+  const [code, what] = said(reason, where) ?? guessed(reason, stage, where);
   const cause = reason === undefined ? {} : { cause: reason };
-  const code = (reason as { code?: unknown } | undefined)?.code;
-  if (typeof code === 'number') {
-    // [MQTT-3.2.2.3]: 4 and 5 are about who we are, 3 is "server unavailable".
-    const name = code === 3 ? 'LINK_REFUSED' : 'LINK_AUTH';
-    return new CodedError(name, `the broker ${where}: ${messageOf(reason)}`, facts, cause);
+  return new CodedError(code, what, { host: at.host, port: at.port }, cause);
+}
+
+type Loss = readonly [Code, string];
+
+/** What the reason says by itself. */
+function said(reason: unknown, where: string): Loss | undefined {
+  const text = messageOf(reason);
+  if (reason instanceof ProxyFault) return ['LINK_PROXY', text];
+  const { code, status } = (reason ?? {}) as { code?: unknown; status?: unknown };
+  if (typeof code === 'number' || typeof status === 'number') {
+    return [isAboutUs(code, status) ? 'LINK_AUTH' : 'LINK_REFUSED', `the broker ${where}: ${text}`];
   }
   const word = String(code ?? '');
-  if (unreachable.has(word)) {
-    return new CodedError(
-      'LINK_REFUSED',
-      `the broker ${where}: ${messageOf(reason)}`,
-      facts,
-      cause,
-    );
-  }
+  if (unreachable.has(word)) return ['LINK_REFUSED', `the broker ${where}: ${text}`];
   if (untrusted.test(word)) {
-    const what = `the certificate of the broker ${where} is not trusted: ${messageOf(reason)}`;
-    return new CodedError('LINK_CERTIFICATE', what, facts, cause);
+    return ['LINK_CERTIFICATE', `the certificate of the broker ${where} is not trusted: ${text}`];
   }
-  if (refused.test(word)) {
-    const what = `the broker ${where} refuses our certificate: ${messageOf(reason)}`;
-    return new CodedError('LINK_AUTH', what, facts, cause);
-  }
+  if (!refused.test(word)) return undefined;
+  return ['LINK_AUTH', `the broker ${where} refuses our certificate: ${text}`];
+}
+
+/** [MQTT-3.2.2.3]: 4 and 5 are about who we are, 3 is "server unavailable"; `status` is HTTP's. */
+function isAboutUs(code: unknown, status: unknown): boolean {
+  return typeof code === 'number' ? code !== 3 : status === 401 || status === 403;
+}
+
+/** What it must mean at this stage. */
+function guessed(reason: unknown, stage: Stage, where: string): Loss {
+  const word = String((reason as { code?: unknown } | undefined)?.code ?? '');
   const isEnded = reason === undefined || word === 'ECONNRESET' || word === 'EPIPE';
   if (stage === 'connack' && isEnded) {
     // TLS 1.3: the client is done before the server has looked at its certificate; some just hang up then.
-    const what = `the broker ${where} ends the connection when it has seen our certificate`;
-    return new CodedError('LINK_AUTH', what, facts, cause);
+    return [
+      'LINK_AUTH',
+      `the broker ${where} ends the connection when it has seen our certificate`,
+    ];
   }
   const why = reason === undefined ? 'closed by the broker' : messageOf(reason);
-  return new CodedError('LINK_DOWN', `the connection to the broker ${where}: ${why}`, facts, cause);
+  return ['LINK_DOWN', `the connection to the broker ${where}: ${why}`];
 }

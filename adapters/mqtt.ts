@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// One MQTT 3.1.1 connection over mutual TLS that mends itself: a clean session, a new client for every
+// One MQTT 3.1.1 connection over mutual TLS (mqtt-dial.ts) that mends itself: a clean session, a new client for every
 // attempt, delays with decorrelated jitter, subscriptions renewed before onConnect is told. At most
 // `inFlightMax` messages are unacknowledged and `waitingMax` wait; there is no offline store: a message that
 // was not acknowledged is the caller's again (LINK_DOWN).
 
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { MqttClient } from 'mqtt';
 import { CodedError } from '../protocol/error.js';
 import type { Log } from './log.js';
 import { errorFacts } from './log.js';
+import { type DialOptions, dial, type Wire } from './mqtt-dial.js';
 import { lossOf, type Stage } from './mqtt-loss.js';
 import { packetBound } from './packet-bound.js';
 import { payloadBytesMax } from './zstd.js';
 
-export interface MqttOptions {
-  host: string;
-  port: number;
-  /** The name that the broker's certificate must carry; default: `host`. */
-  servername?: string;
-  /** PEM texts. */
-  tls: { ca: string; cert: string; key: string };
+export interface MqttOptions extends DialOptions {
   clientId: string;
+  /** Default 1. */
+  subscribeQos?: 0 | 1;
   will?: { topic: string; payload: Buffer; retain: boolean };
   keepaliveS?: number;
   /** Bounds of the delay between attempts; default 1 s and 5 min. */
@@ -81,6 +78,7 @@ class Link implements MqttLink {
   #waiting: Job[] = [];
   #client: MqttClient | undefined;
   #socket: TLSSocket | undefined;
+  #dialling: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #delayMs: number;
   #upAtMs = 0;
@@ -98,33 +96,30 @@ class Link implements MqttLink {
   }
 
   start(): void {
-    const { host, port, servername, tls, clientId, will, keepaliveS } = this.#options;
-    let reason: unknown;
     let stage: Stage = 'handshake';
-    const open = (): TLSSocket => {
-      const socket = connectTls({
-        host,
-        port,
-        ...tls,
-        minVersion: 'TLSv1.2',
-        ...(servername === undefined ? {} : { servername }),
-      });
-      const isWithin = packetBound();
-      socket.on('data', (chunk: Buffer) => {
-        if (!isWithin(chunk))
-          socket.destroy(new Error('the broker sent a packet that is too long'));
-      });
-      socket.once('secureConnect', () => {
-        stage = 'connack';
-      });
-      socket.on('error', (error) => {
-        reason ??= error;
-      });
-      socket.once('close', () => this.#lost(client, lossOf(reason, stage, this.#options)));
-      this.#socket = socket;
-      return socket;
-    };
-    const client = new MqttClient(open, {
+    const dialling = new AbortController();
+    this.#dialling = dialling;
+    dial(this.#options, connectMs, dialling.signal, () => {
+      stage = 'connack';
+    }).then(
+      (wire) => this.#talk(wire),
+      (error: unknown) => this.#lost(undefined, lossOf(error, stage, this.#options)),
+    );
+  }
+
+  #talk({ stream, socket }: Wire): void {
+    if (this.#isClosed) {
+      socket.destroy();
+      return;
+    }
+    const { clientId, will, keepaliveS } = this.#options;
+    let reason: unknown;
+    let stage: Stage = 'connack';
+    const isWithin = packetBound();
+    stream.on('data', (chunk: Buffer) => {
+      if (!isWithin(chunk)) socket.destroy(new Error('the broker sent a packet that is too long'));
+    });
+    const client = new MqttClient(() => stream, {
       manualConnect: true,
       protocolVersion: 4,
       clean: true,
@@ -136,15 +131,21 @@ class Link implements MqttLink {
       queueQoSZero: false,
       ...(will === undefined ? {} : { will: { ...will, qos: 1 } }),
     });
+    const note = (error: unknown): void => {
+      reason ??= error;
+    };
+    for (const end of new Set([stream, socket])) end.on('error', note);
+    socket.once('close', () => this.#lost(client, lossOf(reason, stage, this.#options)));
     client.on('message', (topic, payload) => this.#options.onMessage(topic, payload));
     client.on('error', (error) => {
-      reason ??= error;
-      this.#socket?.destroy();
+      note(error);
+      socket.destroy();
     });
     client.on('connect', () => {
       stage = 'session';
       void this.#connected(client);
     });
+    this.#socket = socket;
     this.#client = client;
     client.connect();
   }
@@ -160,10 +161,10 @@ class Link implements MqttLink {
     if (this.#client === client && this.#isUp) this.#options.onConnect();
   }
 
-  #lost(client: MqttClient, reason: CodedError): void {
+  #lost(client: MqttClient | undefined, reason: CodedError): void {
     if (this.#client !== client) return;
-    client.removeAllListeners('message');
-    client.end(true);
+    client?.removeAllListeners('message');
+    client?.end(true);
     this.#client = undefined;
     const wasUp = this.#isUp;
     this.#isUp = false;
@@ -202,14 +203,18 @@ class Link implements MqttLink {
       (resolve, reject) => {
         const gone = (): void => reject(down(this.#options));
         this.#socket?.once('close', gone);
-        client.subscribe([...topics], { qos: 1 }, (error, grants, packet) => {
-          this.#socket?.off('close', gone);
-          const codes = packet?.granted as number[] | undefined;
-          if (codes !== undefined) {
-            resolve(topics.map((topic, at) => ({ topic, qos: codes[at] ?? 128 })));
-          } else if (error !== null) reject(down(this.#options, error));
-          else resolve(grants ?? []);
-        });
+        client.subscribe(
+          [...topics],
+          { qos: this.#options.subscribeQos ?? 1 },
+          (error, grants, packet) => {
+            this.#socket?.off('close', gone);
+            const codes = packet?.granted as number[] | undefined;
+            if (codes !== undefined) {
+              resolve(topics.map((topic, at) => ({ topic, qos: codes[at] ?? 128 })));
+            } else if (error !== null) reject(down(this.#options, error));
+            else resolve(grants ?? []);
+          },
+        );
       },
     );
     const refused = granted.find(({ qos }) => qos >= 128);
@@ -286,6 +291,7 @@ class Link implements MqttLink {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#dialling?.abort();
     const client = this.#client;
     const socket = this.#socket;
     if (client === undefined || socket === undefined || socket.destroyed) return;

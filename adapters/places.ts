@@ -70,7 +70,7 @@ const machines: Readonly<Record<string, string>> = {
   arm: 'armv7l',
 };
 
-export type NativeProgram = 'wherry-run' | 'wherry-keep' | 'wherry-layer';
+export type NativeProgram = 'wherry-run' | 'wherry-keep' | 'wherry-layer' | 'wherry-init';
 
 /**
  * Path of a native program: $WHERRY_NATIVE, build/<uname -m>/ of the project, or /usr/lib/wherry.

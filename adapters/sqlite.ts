@@ -4,10 +4,14 @@
 // WAL with synchronous=FULL: what was acknowledged survives a power cut, if the medium honours flush.
 // A migration keeps a copy of the database as it was (NAME.before-vN), so that the previous program can come back.
 
-import { existsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import sqlite3 from 'sqlite3';
 import { CodedError, messageOf } from '../protocol/error.js';
+
+/** Less than this cannot hold SQLite's shared memory (32 KiB) and a page. */
+const fullBytes = 64 * 1024;
 
 export type Value = string | number | null | Buffer;
 export type Row = Record<string, Value>;
@@ -184,13 +188,25 @@ function isCorruption(error: unknown): boolean {
   return ['SQLITE_CORRUPT', 'SQLITE_NOTADB'].includes(String((cause as { code?: string })?.code));
 }
 
+/** SQLite says only `disk I/O error` where even its shared memory file finds no room. */
+function isFull(path: string): boolean {
+  if (!existsSync(dirname(path))) return false;
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize < fullBytes;
+}
+
 function sqliteError(error: unknown, path: string): unknown {
   if (error instanceof CodedError) return error;
   const code = (error as { code?: string }).code;
-  if (code === 'SQLITE_FULL') {
+  const isShut = code === 'SQLITE_CANTOPEN' || code === 'SQLITE_READONLY';
+  if (code === 'SQLITE_FULL' || ((isShut || code === 'SQLITE_IOERR') && isFull(path))) {
     return new CodedError('NO_SPACE', `no space left for ${path}`, { path }, { cause: error });
   }
-  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') {
+  if (isShut && process.getuid?.() !== 0) {
+    const message = `${path} may not be used by this user`;
+    return new CodedError('NOT_ROOT', message, { path }, { cause: error });
+  }
+  if (isShut || ['SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_IOERR'].includes(String(code))) {
     return new CodedError(
       'STORE_CORRUPT',
       `${path}: ${messageOf(error)}`,

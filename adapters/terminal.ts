@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a person sees: tables, JSON, progress and errors. Words of devices, images and servers are in it, so
-// nothing printed here holds a character that steers a terminal. A progress bar is drawn only on a terminal
-// and is redrawn at most 10 times a second; elsewhere progress is plain lines, one a change of ten percent.
+// nothing printed here holds a character that steers a terminal. A progress bar is drawn only on a terminal and is
+// redrawn at most 10 times a second; elsewhere progress is plain lines, one a change of ten percent. Colour is for
+// the code of an error only, on a terminal, without NO_COLOR. With --quiet lists are names and progress is not shown.
 
 import { entryOf } from '../protocol/codes.js';
 import { codeOf, messageOf } from '../protocol/error.js';
 import { oneLine, printable } from '../protocol/text.js';
-import { type Program, runProgram } from './command.js';
+import { withBuiltins } from './builtin.js';
+import { type Command, type Parsed, type Program, runProgram } from './command.js';
+import { isJournal, withPriority } from './journal.js';
+
+/** What the person asked of this process; set once, before its command runs. */
+const asked = { quiet: false };
 
 /** One or more lines, and nothing in them that steers a terminal. */
 export function print(text: string): void {
@@ -38,14 +44,16 @@ export function table(heads: readonly string[], rows: ReadonlyArray<readonly Cel
     .join('\n');
 }
 
-/** The rows as JSON where `json` is asked for, else as a table. */
+/** The rows as JSON where `json` is asked for, else as a table; with --quiet the first column alone. */
 export function show<T>(
   items: readonly T[],
   json: boolean,
   heads: readonly string[],
   row: (item: T) => readonly Cell[],
 ): void {
-  print(json ? jsonText(items) : table(heads, items.map(row)));
+  if (json) print(jsonText(items));
+  else if (!asked.quiet) print(table(heads, items.map(row)));
+  else for (const item of items) print(oneLine(String(row(item)[0] ?? '')));
 }
 
 export function bytesText(bytes: number): string {
@@ -85,7 +93,9 @@ const barWidth = 30;
 const redrawMs = 100;
 
 export function progress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  return stream.isTTY === true ? barProgress(stream) : lineProgress(stream);
+  if (asked.quiet) return { update: () => undefined, end: () => undefined };
+  const redraws = stream.isTTY === true && process.env['TERM'] !== 'dumb';
+  return redraws ? barProgress(stream) : lineProgress(stream);
 }
 
 function barProgress(stream: NodeJS.WriteStream): Progress {
@@ -123,19 +133,39 @@ function lineProgress(stream: NodeJS.WriteStream): Progress {
 }
 
 /** The error as a person reads it: code, what and where, what to do. */
-export function errorText(program: string, error: unknown): string {
+export function errorText(program: string, error: unknown, colours = false): string {
   const code = codeOf(error);
   const stack = code === 'BUG' && error instanceof Error ? `\n${error.stack}` : '';
-  return printable(`${program}: ${code}: ${messageOf(error)}\n  ${entryOf(code).remedy}${stack}`);
+  const text = printable(`${messageOf(error)}\n  ${entryOf(code).remedy}${stack}`);
+  const shown = colours ? `\x1b[1;31m${code}\x1b[0m` : code;
+  return `${program}: ${shown}: ${text}`;
+}
+
+/** https://no-color.org: a terminal, that is not dumb, and a person who did not say no. */
+function hasColours(stream: NodeJS.WriteStream): boolean {
+  const { NO_COLOR: no = '', TERM: term } = process.env;
+  return stream.isTTY === true && no === '' && term !== 'dumb';
 }
 
 /** The main function of every command-line program: runs, prints the error, sets the exit status. */
 export async function main(program: Program): Promise<void> {
   process.stdout.on('error', () => process.exit(0)); // `| head` went away
   try {
-    process.exitCode = await runProgram(program, process.argv.slice(2), print);
+    const whole = withBuiltins(program, print);
+    const commands = whole.commands.map(listening);
+    process.exitCode = await runProgram({ ...whole, commands }, process.argv.slice(2), print);
   } catch (error) {
-    process.stderr.write(`${errorText(program.name, error)}\n`);
+    const text = errorText(program.name, error, hasColours(process.stderr));
+    process.stderr.write(`${isJournal(2) ? withPriority(text, 3) : text}\n`);
     process.exitCode = codeOf(error) === 'USAGE' ? 2 : 1;
   }
+}
+
+/** The command, after it has been seen whether the person wants quiet. */
+function listening(command: Command): Command {
+  const run = (parsed: Parsed): Promise<number> => {
+    asked.quiet = parsed.flag('quiet');
+    return command.run(parsed);
+  };
+  return { ...command, run };
 }

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// Command lines as they are typed: what is found, what is refused, what help says.
+
 import test from 'ava';
 import { type Parsed, type Program, runProgram } from '../../adapters/command.js';
 import { bytesText, table } from '../../adapters/terminal.js';
@@ -11,6 +14,7 @@ function aProgram(seen: (parsed: Parsed) => void): Program {
   return {
     name: 'prog',
     about: 'A program.',
+    version: '1.2.3',
     options: { root: { type: 'string', value: 'DIR', default: '/', about: 'Where' } },
     commands: [
       {
@@ -30,7 +34,17 @@ function aProgram(seen: (parsed: Parsed) => void): Program {
         },
         run,
       },
-      { name: 'exec', about: 'Run', args: 'NAME CMD...', run },
+      {
+        name: 'exec',
+        about: 'Run',
+        args: 'NAME CMD...',
+        optionsFirst: true,
+        options: {
+          tty: { type: 'boolean', short: 't', about: 'Terminal' },
+          user: { type: 'string', short: 'u', about: 'User' },
+        },
+        run,
+      },
     ],
   };
 }
@@ -82,6 +96,47 @@ for (const argv of [['nope'], ['ps', '--wrong'], ['release', 'create'], ['ps', '
     t.regex(error?.message ?? '', /--help'$/);
   });
 }
+
+const passed: ReadonlyArray<[string, string[], string | undefined]> = [
+  ['exec web ls -l', ['web', 'ls', '-l'], undefined],
+  ['exec -t web ls -t --help', ['web', 'ls', '-t', '--help'], undefined],
+  ['exec -tu www web ls', ['web', 'ls'], 'www'],
+  ['exec -uwww web ls -u x', ['web', 'ls', '-u', 'x'], 'www'],
+  ['exec --user www web ls', ['web', 'ls'], 'www'],
+  ['exec --user=www web ls', ['web', 'ls'], 'www'],
+  ['--root /x exec web ls -a', ['web', 'ls', '-a'], undefined],
+  ['exec web -- ls', ['web', 'ls'], undefined],
+  ['exec -- web ls -x', ['web', 'ls', '-x'], undefined],
+  ['exec web grep -- -x', ['web', 'grep', '--', '-x'], undefined],
+];
+for (const [typed, args, user] of passed) {
+  test(`'${typed}' passes on what stands behind the first word`, async (t) => {
+    const { parsed } = await call(...typed.split(' '));
+    t.deepEqual(parsed?.args, args);
+    t.is(parsed?.text('user'), user);
+  });
+}
+
+test('the help of a group, and help as a word', async (t) => {
+  const group = await call('release');
+  t.is(group.code, 2);
+  t.regex(group.printed, /Usage: prog release COMMAND[\s\S]*\n {2}create {2}Make/);
+  t.is((await call('release', '--help')).code, 0);
+  t.regex((await call('help', 'ps')).printed, /^Usage: prog ps /);
+  t.regex((await call('help')).printed, /^Usage: prog COMMAND/);
+  t.regex((await call('exec', '--help')).printed, /^Usage: prog exec /);
+});
+
+test('the version is said before a command only', async (t) => {
+  t.is((await call('--version')).printed, 'prog 1.2.3');
+  t.is((await call('-v')).printed, 'prog 1.2.3');
+  await t.throwsAsync(call('ps', '--version'), { instanceOf: CodedError });
+});
+
+test('quiet is known to every command', async (t) => {
+  t.true((await call('ps', '-q')).parsed?.flag('quiet'));
+  t.true((await call('--quiet', 'ps')).parsed?.flag('quiet'));
+});
 
 test('a number outside its bounds is refused', async (t) => {
   const { parsed } = await call('release', 'create', 'f', '--count', '11');

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -77,3 +78,26 @@ needs(['root'])('a full disk is NO_SPACE, and the old bytes stay', async (t) => 
   t.is(readFileSync(path, 'utf8'), 'old');
   t.deepEqual(readdirSync(join(dir, 'small')), ['a']);
 });
+
+needs(['root', 'setpriv'])(
+  'what another user may not read or write is NOT_ROOT with its path',
+  async (t) => {
+    const dir = folder(t);
+    await writeDurable(join(dir, 'secret'), 'x', { mode: 0o600 });
+    chmodSync(dir, 0o755);
+    const script = `const d = await import(${JSON.stringify(new URL('../../adapters/durable.js', import.meta.url).href)});
+for (const work of [() => d.readIfThere('${dir}/secret'), () => d.writeDurable('${dir}/b', 'y'), () => d.makeFolder('${dir}/c/d')])
+  await work().catch((error) => console.log(error.code, error.message));`;
+    const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const done = await run('setpriv', [
+      ...nobody,
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      script,
+    ]);
+    const lines = done.stdout.trim().split('\n');
+    t.is(lines.length, 3, done.stderr);
+    for (const line of lines) t.regex(line, new RegExp(`^NOT_ROOT ${dir}/\\S+ may not be used`));
+  },
+);

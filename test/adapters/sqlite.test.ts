@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { run } from '../../adapters/exec.js';
 import { openDb } from '../../adapters/sqlite.js';
 import { CodedError } from '../../protocol/error.js';
+import { needs } from '../kit/needs.js';
 
 const first = ['CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)'];
 
@@ -96,3 +98,22 @@ test('a file that is no database is set aside, and a new one begun', async (t) =
   await db.close();
   t.true(readFileSync(`${path}.corrupt`, 'utf8').startsWith('this was'));
 });
+
+needs(['root'])(
+  'a disk that is full to the last byte is NO_SPACE, and nothing is set aside',
+  async (t) => {
+    const path = place(t);
+    const dir = join(path, '..', 'small');
+    mkdirSync(dir);
+    t.is((await run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'w-test', dir])).code, 0);
+    t.teardown(() => run('umount', [dir]));
+    const inside = join(dir, 'a.db');
+    const { db } = await openDb(inside, first);
+    await db.close();
+    writeFileSync(join(dir, 'fill'), Buffer.alloc(1), { flag: 'w' });
+    await run('dd', ['if=/dev/zero', `of=${join(dir, 'fill')}`, 'bs=4096']);
+    const error = await t.throwsAsync(openDb(inside, first), { instanceOf: CodedError });
+    t.is(error?.code, 'NO_SPACE');
+    t.false(readdirSync(dir).includes('a.db.corrupt'));
+  },
+);
