@@ -34,7 +34,11 @@ export const fromDirCommand: Command = {
       about: 'Of the layers',
     },
     level: { type: 'string', value: 'N', about: 'Of the compression, 1 to 19' },
-    platform: { type: 'string', value: 'OS/ARCH[/VARIANT]', about: "(default this host's)" },
+    platform: {
+      type: 'string',
+      value: 'OS/ARCH[/VARIANT]',
+      about: "What it runs on (default this host's)",
+    },
     created: {
       type: 'string',
       value: 'TIME',

@@ -7,6 +7,7 @@ import { main } from '../../adapters/terminal.js';
 import { fromDirCommand } from './from-dir.js';
 import { inspectCommand } from './inspect.js';
 import { localCommands } from './local.js';
+import { loginCommands } from './login.js';
 import { transferCommands } from './transfer.js';
 
 const program: Program = {
@@ -21,7 +22,19 @@ const program: Program = {
       about: 'Holds var/lib/wherry-image and etc/wherry/certs.d',
     },
   },
-  commands: [fromDirCommand, ...transferCommands, inspectCommand, ...localCommands],
+  commands: [
+    fromDirCommand,
+    ...transferCommands,
+    inspectCommand,
+    ...localCommands,
+    ...loginCommands,
+  ],
+  words: { REF: { command: 'ls --quiet' }, SRC: { command: 'ls --quiet' } },
+  files: {
+    '/var/lib/wherry-image': 'The local store, an OCI layout.',
+    '/etc/wherry/certs.d/HOST:PORT':
+      'ca.crt, client.cert and client.key for a registry, as Docker has them.',
+  },
 };
 
 await main(program);

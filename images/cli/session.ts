@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import type { Option, Parsed } from '../../adapters/command.js';
 import { bytesText, progress } from '../../adapters/terminal.js';
 import { CodedError } from '../../protocol/error.js';
-import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
+import { cpuPlatform } from '../oci/cpu.js';
+import { type Platform, parsePlatform } from '../oci/platform.js';
 import { authFilesOf, credentialsFrom } from '../registry/auth-file.js';
 import { certDirsOf } from '../registry/certs.js';
 import { openRegistry, type Registry } from '../registry/client.js';
-import type { Credentials } from '../registry/tokens.js';
+import { readSettings } from '../registry/settings.js';
+import type { CredentialSource, Credentials } from '../registry/tokens.js';
 
 export const registryOptions: Readonly<Record<string, Option>> = {
   'cert-dir': {
@@ -54,23 +56,32 @@ export async function withSession(
   work: (session: Session) => Promise<number>,
 ): Promise<number> {
   const root = rootOf(parsed);
+  const registry = await registryOf(parsed, root);
+  const bar = progress();
+  try {
+    return await withSignal((signal) =>
+      work({
+        root,
+        registry,
+        signal,
+        progress: (label, done, total, text) =>
+          bar.update(label, done, total, text ?? `${bytesText(done)} / ${bytesText(total)}`),
+      }),
+    );
+  } finally {
+    bar.end();
+    registry.close();
+  }
+}
+
+export async function withSignal(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const ended = new AbortController();
   const stop = (): void => ended.abort(new CodedError('CLOSED', 'stopped by Ctrl-C'));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  const bar = progress();
-  const registry = registryOf(parsed, root);
   try {
-    return await work({
-      root,
-      registry,
-      signal: ended.signal,
-      progress: (label, done, total, text) =>
-        bar.update(label, done, total, text ?? `${bytesText(done)} / ${bytesText(total)}`),
-    });
+    return await work(ended.signal);
   } finally {
-    bar.end();
-    registry.close();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
@@ -84,17 +95,28 @@ export function rootOf(parsed: Parsed): string {
 export function platformOf(parsed: Parsed): Platform | undefined {
   if (parsed.flag('all')) return undefined;
   const text = parsed.text('platform');
-  return text === undefined ? hostPlatform() : parsePlatform(text);
+  return text === undefined ? cpuPlatform() : parsePlatform(text);
 }
 
-function registryOf(parsed: Parsed, root: string): Registry {
+function registryOf(parsed: Parsed, root: string): Promise<Registry> {
   const given = credentialsOf(parsed.text('creds'));
   const file = parsed.text('authfile');
   const kept = credentialsFrom(file === undefined ? authFilesOf(process.env) : [file]);
+  return openClient(parsed, root, given === undefined ? kept : () => given);
+}
+
+/** With the certificates, mirrors and proxies that are configured. @throws CONFIG_BAD */
+export async function openClient(
+  parsed: Parsed,
+  root: string,
+  credentials: CredentialSource,
+): Promise<Registry> {
+  const config = join(root, 'etc/wherry');
   return openRegistry({
-    certDirs: certDirsOf(join(root, 'etc/wherry'), parsed.text('cert-dir')),
+    ...(await readSettings(config, process.env)),
+    certDirs: certDirsOf(config, parsed.text('cert-dir')),
     insecure: parsed.flag('insecure'),
-    credentials: given === undefined ? kept : () => given,
+    credentials,
   });
 }
 

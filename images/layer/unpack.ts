@@ -22,6 +22,8 @@ export interface UnpackOptions {
   readonly dir: string;
   /** File to keep the tar headers in, made here. */
   readonly headers?: string;
+  /** File for the folders that the layer does not bring itself, made here: see parents.ts. */
+  readonly implied?: string;
   /** A layer that unpacks to more bytes of tar is refused. */
   readonly unpackedBytesMax?: number;
   /** A layer whose zstd window is larger than 2 to this is refused: the window is held in memory. */
@@ -70,11 +72,12 @@ export async function unpackLayer(options: UnpackOptions): Promise<UnpackedLayer
 }
 
 function argumentsOf(options: UnpackOptions): string[] {
-  const { diffId, blob, size, headers, unpackedBytesMax, windowLogMax, dir } = options;
+  const { diffId, blob, size, headers, implied, unpackedBytesMax, windowLogMax, dir } = options;
   return [
     'unpack',
     ...['--diff-id', diffId, '--blob', blob, '--size', String(size)],
     ...(headers === undefined ? [] : ['--headers', headers]),
+    ...(implied === undefined ? [] : ['--implied', implied]),
     ...(unpackedBytesMax === undefined ? [] : ['--unpacked-max', String(unpackedBytesMax)]),
     ...(windowLogMax === undefined ? [] : ['--window-max', String(windowLogMax)]),
     '--',

@@ -1,75 +1,185 @@
 // SPDX-License-Identifier: Apache-2.0
-// Credentials as `docker login`, `podman login` and `skopeo login` keep them: {"auths":{HOST:{"auth":base64}}}.
-// The first file that is there counts. Credential helpers are programs of others: they are not run.
+// Credentials as docker, podman, skopeo and buildah keep them: {"auths":{HOST[/PATH]:{"auth":base64}}, "credHelpers",
+// "credsStore"}. Files are asked in order until one knows the registry; in a file a credential program goes
+// before what is written down, and a longer path before a shorter one. Unknown fields stay when we write.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { errnoOf } from '../../adapters/durable.js';
-import { object, optional, record, string } from '../../protocol/check.js';
+import { dirname, join } from 'node:path';
+import { errnoOf, makeFolder, readIfThere, writeDurable } from '../../adapters/durable.js';
+import { type Checked, object, optional, record, string } from '../../protocol/check.js';
 import { CodedError, messageOf } from '../../protocol/error.js';
 import { parseJson } from '../../protocol/json.js';
-import type { Credentials } from './tokens.js';
+import { keychainErase, keychainGet, keychainName, keychainStore } from './keychain.js';
+import { type CredentialSource, type Credentials, refreshUser } from './tokens.js';
 
 const hostCountMax = 256;
 const host = string({ lengthMax: 512 });
-const login = object({ auth: optional(string({ lengthMax: 16_384 })) }, { open: true });
-const document = object({ auths: optional(record(host, login, hostCountMax)) }, { open: true });
+const keychain = string({ pattern: keychainName, form: 'the NAME of a docker-credential-NAME' });
+const login = object(
+  {
+    auth: optional(string({ lengthMax: 65_536 })),
+    identitytoken: optional(string({ lengthMax: 65_536 })),
+  },
+  { open: true },
+);
+const document = object(
+  {
+    auths: optional(record(host, login, hostCountMax)),
+    credHelpers: optional(record(host, keychain, hostCountMax)),
+    credsStore: optional(string({ lengthMax: 64 })),
+  },
+  { open: true },
+);
+type Document = Checked<typeof document>;
 
-/** Where logins are kept, first wins: $REGISTRY_AUTH_FILE, podman's, docker's. */
+/** Where logins are looked up, in order: $REGISTRY_AUTH_FILE alone, or podman's and docker's. */
 export function authFilesOf(env: NodeJS.ProcessEnv): string[] {
-  const [named, runtime, home] = [env['REGISTRY_AUTH_FILE'], env['XDG_RUNTIME_DIR'], env['HOME']];
+  const named = env['REGISTRY_AUTH_FILE'];
   if (named !== undefined && named !== '') return [named];
+  const [config, docker, home] = [env['XDG_CONFIG_HOME'], env['DOCKER_CONFIG'], env['HOME']];
+  const below = (path: string): string[] => (home === undefined ? [] : [join(home, path)]);
   return [
-    ...(runtime === undefined ? [] : [join(runtime, 'containers/auth.json')]),
-    ...(home === undefined ? [] : [join(home, '.docker/config.json')]),
+    runtimeFile(env),
+    ...(config === undefined
+      ? below('.config/containers/auth.json')
+      : [join(config, 'containers/auth.json')]),
+    ...(docker === undefined ? below('.docker/config.json') : [join(docker, 'config.json')]),
   ];
 }
 
-/** Looks a host up in the first file that is there; none there is no error. @throws CONFIG_BAD */
-export function credentialsFrom(
-  paths: readonly string[],
-): (host: string) => Credentials | undefined {
-  let logins: Map<string, Credentials> | undefined;
-  return (wanted) => {
-    logins ??= readLogins(paths);
-    return logins.get(wanted) ?? logins.get(`https://${wanted}`) ?? logins.get(legacyOf(wanted));
+function runtimeFile(env: NodeJS.ProcessEnv): string {
+  const runtime = env['XDG_RUNTIME_DIR'];
+  const folder =
+    runtime === undefined || runtime === ''
+      ? `/run/containers/${process.getuid?.() ?? 0}`
+      : join(runtime, 'containers');
+  return join(folder, 'auth.json');
+}
+
+/** None there is no error; each file is read once. @throws CONFIG_BAD, REGISTRY_HELPER */
+export function credentialsFrom(paths: readonly string[]): CredentialSource {
+  const read = new Map<string, Promise<Document>>();
+  return async (wanted, repository) => {
+    for (const path of paths) {
+      const file = read.get(path) ?? readFile(path);
+      read.set(path, file);
+      const found = await loginIn(await file, wanted, repository);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   };
 }
 
+async function loginIn(
+  file: Document,
+  wanted: string,
+  repository: string,
+): Promise<Credentials | undefined> {
+  const name = keychainOf(file, wanted);
+  const kept = name === undefined ? undefined : await keychainGet(name, serverOf(wanted));
+  return kept ?? writtenIn(file, wanted, repository);
+}
+
+function keychainOf(
+  { credHelpers = {}, credsStore }: Document,
+  wanted: string,
+): string | undefined {
+  const own = namesOf(wanted).find((name) => Object.hasOwn(credHelpers, name));
+  return own === undefined ? credsStore || undefined : credHelpers[own];
+}
+
 /** Docker Hub's logins stand under the address of its first registry. */
-function legacyOf(wanted: string): string {
+function serverOf(wanted: string): string {
   return wanted === 'docker.io' ? 'https://index.docker.io/v1/' : wanted;
 }
 
-function readLogins(paths: readonly string[]): Map<string, Credentials> {
-  for (const path of paths) {
-    let text: string;
-    try {
-      text = readFileSync(path, 'utf8');
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') continue;
-      throw bad(`${path}: ${messageOf(error)}`, error);
-    }
-    return parseLogins(text, path);
-  }
-  return new Map();
+function namesOf(wanted: string): string[] {
+  return [wanted, `https://${wanted}`, `https://${wanted}/`, serverOf(wanted)];
 }
 
-function parseLogins(text: string, path: string): Map<string, Credentials> {
-  let found: ReturnType<typeof document>;
+/** The most specific path first (containers-auth.json(5)). */
+function writtenIn(
+  { auths = {} }: Document,
+  wanted: string,
+  repository: string,
+): Credentials | undefined {
+  const parts = repository === '' ? [] : repository.split('/');
+  const paths = parts.map((_, at) => `${wanted}/${parts.slice(0, parts.length - at).join('/')}`);
+  for (const name of [...paths, ...namesOf(wanted)]) {
+    const found = Object.hasOwn(auths, name) ? decode(auths[name] ?? {}) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function decode({ auth, identitytoken }: Checked<typeof login>): Credentials | undefined {
+  if (identitytoken !== undefined && identitytoken !== '') {
+    return { username: refreshUser, password: identitytoken };
+  }
+  const pair = Buffer.from(auth ?? '', 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  if (colon < 1) return undefined; // an empty entry says only that a credential program has it
+  return { username: pair.slice(0, colon), password: pair.slice(colon + 1).replace(/\0+$/, '') };
+}
+
+async function readFile(path: string): Promise<Document> {
+  return parse((await readText(path)) ?? '{}', path);
+}
+
+async function readText(path: string): Promise<string | undefined> {
   try {
-    found = document(parseJson(text, path), path);
+    return (await readIfThere(path))?.toString('utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    throw bad(`${path}: ${messageOf(error)}`, error);
+  }
+}
+
+function parse(text: string, path: string): Document {
+  try {
+    return document(parseJson(text.trim() === '' ? '{}' : text, path), path);
   } catch (error) {
     throw bad(messageOf(error), error);
   }
-  const logins = new Map<string, Credentials>();
-  for (const [name, { auth }] of Object.entries(found.auths ?? {})) {
-    const pair = Buffer.from(auth ?? '', 'base64').toString('utf8');
-    const colon = pair.indexOf(':');
-    if (colon < 1) continue; // kept by a credential helper
-    logins.set(name, { username: pair.slice(0, colon), password: pair.slice(colon + 1) });
+}
+
+/** Into the credential program that the file names for the host, else into the file, mode 0600. Gives where. */
+export async function keepLogin(path: string, wanted: string, given: Credentials): Promise<string> {
+  const text = (await readText(path)) ?? '{}';
+  const name = keychainOf(parse(text, path), wanted);
+  if (name !== undefined) {
+    await keychainStore(name, serverOf(wanted), given);
+    return `docker-credential-${name}`;
   }
-  return logins;
+  const auth = Buffer.from(`${given.username}:${given.password}`).toString('base64');
+  await change(path, text, (auths) => ({ ...auths, [serverOf(wanted)]: { auth } }));
+  return path;
+}
+
+/** True where there was one. @throws CONFIG_BAD, REGISTRY_HELPER */
+export async function dropLogin(path: string, wanted: string): Promise<boolean> {
+  const text = await readText(path);
+  if (text === undefined) return false;
+  const file = parse(text, path);
+  const name = keychainOf(file, wanted);
+  const inProgram = name !== undefined && (await keychainGet(name, serverOf(wanted))) !== undefined;
+  if (name !== undefined && inProgram) await keychainErase(name, serverOf(wanted));
+  const written = namesOf(wanted).filter((one) => Object.hasOwn(file.auths ?? {}, one));
+  if (written.length === 0) return inProgram;
+  await change(path, text, (auths) =>
+    Object.fromEntries(Object.entries(auths).filter(([one]) => !written.includes(one))),
+  );
+  return true;
+}
+
+async function change(
+  path: string,
+  text: string,
+  edit: (auths: Record<string, unknown>) => Record<string, unknown>,
+): Promise<void> {
+  const whole = parseJson(text.trim() === '' ? '{}' : text, path) as Record<string, unknown>;
+  const auths = edit((whole['auths'] ?? {}) as Record<string, unknown>);
+  await makeFolder(dirname(path), 0o700);
+  await writeDurable(path, `${JSON.stringify({ ...whole, auths }, null, '\t')}\n`, { mode: 0o600 });
 }
 
 function bad(what: string, cause: unknown): CodedError {

@@ -4,12 +4,14 @@
 
 import { type Clock, systemClock } from '../../adapters/clock.js';
 import type { Reference } from '../oci/reference.js';
-import { type BlobOptions, type BlobWanted, fetchBlob, fetchSmallBlob } from './blob.js';
+import { type BlobOptions, type BlobWanted, fetchSmallBlob } from './blob.js';
 import { type ConnectionOptions, openConnections } from './connections.js';
 import { openExchange } from './exchange.js';
 import { type FetchedManifest, fetchManifest, type RegistryContext } from './manifest.js';
+import { type MirrorOptions, openMirrors } from './mirrors.js';
+import { checkLogin, fetchTags, removeManifest } from './names.js';
 import { type RetryRule, usualRetry } from './retry.js';
-import { type Credentials, openTokens } from './tokens.js';
+import { type CredentialSource, openTokens } from './tokens.js';
 import {
   type PushedBlob,
   type PushOptions,
@@ -19,8 +21,9 @@ import {
 } from './upload.js';
 
 export interface RegistryOptions extends ConnectionOptions {
-  /** For the registry's host, as it stands in references. */
-  readonly credentials?: (host: string) => Credentials | undefined;
+  readonly credentials?: CredentialSource | undefined;
+  /** `host[:port][/prefix]` in order, asked before the registry itself; never pushed to. */
+  readonly mirrorsOf?: ((host: string) => readonly string[]) | undefined;
   readonly clock?: Clock;
   readonly retry?: Partial<RetryRule>;
 }
@@ -29,7 +32,13 @@ export interface Registry {
   /** By digest where the reference has one, else by tag; checked. */
   manifest(reference: Reference, signal?: AbortSignal): Promise<FetchedManifest>;
   /** Resumes by itself; exactly `size` bytes, digest NOT checked. */
-  blob(reference: Reference, blob: BlobWanted, options?: BlobOptions): AsyncGenerator<Buffer>;
+  blob(
+    reference: Reference,
+    blob: BlobWanted,
+    options?: BlobOptions & MirrorOptions,
+  ): AsyncGenerator<Buffer>;
+  /** Whether another than the registry itself may answer for it. */
+  isMirrored(reference: Reference): boolean;
   /** At most 4 MiB, checked. */
   smallBlob(reference: Reference, blob: BlobWanted, signal?: AbortSignal): Promise<Buffer>;
   pushBlob(reference: Reference, blob: PushedBlob, options?: PushOptions): Promise<PushOutcome>;
@@ -38,6 +47,12 @@ export interface Registry {
     manifest: FetchedManifest,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Of the registry itself. */
+  tags(reference: Reference, signal?: AbortSignal): Promise<string[]>;
+  /** By digest where the reference has one, else the tag. */
+  remove(reference: Reference, signal?: AbortSignal): Promise<void>;
+  /** Whether the registry lets us in. @throws REGISTRY_AUTH, REGISTRY_* */
+  login(host: string, signal?: AbortSignal): Promise<void>;
   /** Heads and bodies received, TLS excluded. */
   bytesReceived(): number;
   close(): void;
@@ -58,11 +73,19 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
     rule: { ...usualRetry, ...options.retry },
     clock,
   };
+  const mirrors = openMirrors(context, clock, options.mirrorsOf ?? (() => []));
   return {
-    manifest: async (reference, signal) => fetchManifest(context, reference, signal),
-    blob: (reference, blob, wanted) => fetchBlob(context, reference, blob, wanted),
+    manifest: async (reference, signal) =>
+      mirrors.first(reference, signal, (end, named) => fetchManifest(end, named, signal)),
+    blob: (reference, blob, wanted = {}) => mirrors.blob(reference, blob, wanted),
+    isMirrored: mirrors.isMirrored,
     smallBlob: async (reference, blob, signal) =>
-      fetchSmallBlob(context, reference, blob, signal === undefined ? {} : { signal }),
+      mirrors.first(reference, signal, (end, named) =>
+        fetchSmallBlob(end, named, blob, signal === undefined ? {} : { signal }),
+      ),
+    tags: async (reference, signal) => fetchTags(context, reference, signal),
+    remove: async (reference, signal) => removeManifest(context, reference, signal),
+    login: async (host, signal) => checkLogin(context, host, signal),
     pushBlob: async (reference, blob, wanted) => pushBlob(context, reference, blob, wanted),
     pushManifest: async (reference, manifest, signal) =>
       pushManifest(context, reference, manifest, signal),

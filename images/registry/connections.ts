@@ -10,6 +10,7 @@ import {
   openHttp,
   type TlsIdentity,
 } from '../../adapters/http.js';
+import type { ProxyServer } from '../../adapters/proxy.js';
 import { CodedError } from '../../protocol/error.js';
 import { identityOf } from './certs.js';
 import { networkError, type Subject } from './failure.js';
@@ -20,6 +21,10 @@ export interface ConnectionOptions {
   readonly identity?: (host: string) => Promise<TlsIdentity | undefined>;
   /** Plain HTTP beyond loopback too. */
   readonly insecure?: boolean;
+  /** The same for single hosts. */
+  readonly isInsecure?: ((host: string) => boolean) | undefined;
+  /** Undefined = straight. */
+  readonly proxyFor?: ((url: URL) => ProxyServer | undefined) | undefined;
   readonly connectTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
   readonly socketCountMax?: number;
@@ -85,7 +90,8 @@ export function openConnections(options: ConnectionOptions): Connections {
     return made;
   };
 
-  const mayBePlain = (host: string): boolean => isLoopback(host) || options.insecure === true;
+  const mayBePlain = (host: string): boolean =>
+    isLoopback(host) || options.insecure === true || options.isInsecure?.(host) === true;
 
   const origin = async (host: string, signal?: AbortSignal): Promise<URL> => {
     const known = origins.get(host);

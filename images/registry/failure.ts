@@ -22,6 +22,7 @@ const failures: Readonly<Record<NonNullable<ReturnType<typeof failureOf>>, [Code
   'unknown-host': ['REGISTRY_UNREACHABLE', 'has no address'],
   unreachable: ['REGISTRY_UNREACHABLE', 'cannot be reached'],
   cut: ['REGISTRY_UNREACHABLE', 'cut the connection'],
+  proxy: ['REGISTRY_PROXY', 'cannot be reached through the proxy'],
   tls: ['REGISTRY_TLS', 'and we do not agree on TLS'],
   'not-tls': ['REGISTRY_PLAIN', 'does not speak TLS'],
   'not-http': ['REGISTRY_PROTOCOL', 'does not speak HTTP'],
@@ -105,6 +106,7 @@ export function isPassing(error: unknown): boolean {
   if (!(error instanceof CodedError)) return false;
   const passing: readonly Code[] = [
     'REGISTRY_UNREACHABLE',
+    'REGISTRY_PROXY',
     'REGISTRY_TIMEOUT',
     'REGISTRY_BUSY',
     'REGISTRY_FAILED',

@@ -12,14 +12,23 @@ import type { Connections } from './connections.js';
 import { protocolError, type Subject, statusError } from './failure.js';
 
 export interface Credentials {
+  /** `<token>` where the password is a refresh token of the token server, as Docker's credential programs say. */
   readonly username: string;
   readonly password: string;
 }
 
+/** For the registry's host as it stands in references; undefined = nobody in particular. */
+export type CredentialSource = (
+  host: string,
+  repository: string,
+) => Credentials | undefined | Promise<Credentials | undefined>;
+
+export const refreshUser = '<token>';
+
 export interface Scope {
   readonly host: string;
   readonly repository: string;
-  readonly actions: 'pull' | 'pull,push';
+  readonly actions: 'pull' | 'pull,push' | 'delete';
 }
 
 export interface Tokens {
@@ -38,7 +47,7 @@ const marginMs = 5000;
 export function openTokens(options: {
   connections: Connections;
   clock: Clock;
-  credentials?: (host: string) => Credentials | undefined;
+  credentials?: CredentialSource;
 }): Tokens {
   const { connections, clock } = options;
   const kept = new Map<string, { header: string; untilMs: number }>();
@@ -56,10 +65,11 @@ export function openTokens(options: {
     },
     renew: async (scope, header, signal) => {
       const challenge = parseChallenge(header);
-      const own = options.credentials?.(scope.host);
-      const basic = own === undefined ? undefined : basicHeader(own);
+      const own = await options.credentials?.(scope.host, scope.repository);
+      const basic =
+        own === undefined || own.username === refreshUser ? undefined : basicHeader(own);
       if (challenge?.scheme === 'bearer') {
-        const token = await fetchToken(connections, scope, challenge, basic, signal);
+        const token = await fetchToken(connections, { scope, challenge, own }, signal);
         return keep(scope, `Bearer ${token.value}`, token.lifeMs - marginMs);
       }
       if (basic === undefined) throw refused(scope, 'wants credentials, and none are given');
@@ -80,34 +90,40 @@ function basicHeader({ username, password }: Credentials): string {
 
 function refused(scope: Scope, what: string): CodedError {
   const { host, repository } = scope;
-  return new CodedError('REGISTRY_AUTH', `the registry ${host} ${what} for ${repository}`, {
+  const of = repository === '' ? '' : ` for ${repository}`;
+  return new CodedError('REGISTRY_AUTH', `the registry ${host} ${what}${of}`, {
     host,
   });
 }
 
 async function fetchToken(
   connections: Connections,
-  scope: Scope,
-  challenge: Challenge & { scheme: 'bearer' },
-  basic: string | undefined,
+  asked: {
+    scope: Scope;
+    challenge: Challenge & { scheme: 'bearer' };
+    own: Credentials | undefined;
+  },
   signal: AbortSignal | undefined,
 ): Promise<{ value: string; lifeMs: number }> {
+  const { scope, challenge, own } = asked;
   const url = realmOf(scope, challenge);
   const origin = await connections.origin(scope.host, signal);
   const subject = { host: scope.host, what: 'token', name: scope.repository };
   if (origin.protocol === 'https:' && url.protocol !== 'https:') {
     throw protocolError(`names a token server without TLS: ${url.host}`, subject);
   }
-  const response = await connections.send({
-    method: 'GET',
-    url,
-    headers: {
-      accept: 'application/json',
-      ...(basic === undefined ? {} : { authorization: basic }),
-    },
-    subject,
-    signal,
-  });
+  const accept = { accept: 'application/json' };
+  const response = await connections.send(
+    own?.username === refreshUser
+      ? { method: 'POST', ...refreshForm(url, own.password, accept), subject, signal }
+      : {
+          method: 'GET',
+          url,
+          headers: { ...accept, ...(own === undefined ? {} : { authorization: basicHeader(own) }) },
+          subject,
+          signal,
+        },
+  );
   if (response.status === 401 || response.status === 403) {
     await response.discard();
     throw refused(scope, `and its token server ${url.host} want other credentials`);
@@ -116,6 +132,22 @@ async function fetchToken(
   const bytes = await readBody(response, tokenBytesMax);
   if (bytes === undefined) throw protocolError('sent an endless token', subject);
   return readToken(bytes.toString('utf8'), subject);
+}
+
+/** Distribution's OAuth 2 form of the token request: the refresh token stays out of the URL. */
+function refreshForm(
+  from: URL,
+  refreshToken: string,
+  headers: Record<string, string>,
+): { url: URL; headers: Record<string, string>; body: Uint8Array } {
+  const form = new URLSearchParams(from.searchParams);
+  form.set('grant_type', 'refresh_token');
+  form.set('client_id', 'wherry');
+  form.set('refresh_token', refreshToken);
+  const url = new URL(from);
+  url.search = '';
+  const type = { 'content-type': 'application/x-www-form-urlencoded' };
+  return { url, headers: { ...headers, ...type }, body: Buffer.from(form.toString()) };
 }
 
 function realmOf(scope: Scope, challenge: Challenge & { scheme: 'bearer' }): URL {
@@ -130,8 +162,10 @@ function realmOf(scope: Scope, challenge: Challenge & { scheme: 'bearer' }): URL
     );
   }
   if (challenge.service !== undefined) url.searchParams.set('service', challenge.service);
-  const usual = `repository:${scope.repository}:${scope.actions}`;
-  url.searchParams.set('scope', challenge.scope ?? usual);
+  const usual =
+    scope.repository === '' ? undefined : `repository:${scope.repository}:${scope.actions}`;
+  const wanted = challenge.scope ?? usual;
+  if (wanted !== undefined) url.searchParams.set('scope', wanted);
   return url;
 }
 

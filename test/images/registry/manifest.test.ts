@@ -184,7 +184,7 @@ test('a token that lives shorter than our margin still serves its request', asyn
   t.is(code, 'none');
 });
 
-test('logins are read as docker and podman keep them', (t) => {
+test('logins are read as docker and podman keep them', async (t) => {
   const path = join(tempFolder(t), 'auth.json');
   const auth = Buffer.from('u:p:w').toString('base64');
   const hub = 'https://index.docker.io/v1/';
@@ -193,12 +193,12 @@ test('logins are read as docker and podman keep them', (t) => {
     JSON.stringify({ auths: { 'a:5000': { auth }, [hub]: { auth }, b: {} }, x: 1 }),
   );
   const find = credentialsFrom(['/nowhere/auth.json', path]);
-  t.deepEqual(find('a:5000'), { username: 'u', password: 'p:w' });
-  t.deepEqual(find('docker.io'), { username: 'u', password: 'p:w' });
-  t.is(find('b'), undefined);
-  t.is(find('c'), undefined);
+  t.deepEqual(await find('a:5000', ''), { username: 'u', password: 'p:w' });
+  t.deepEqual(await find('docker.io', ''), { username: 'u', password: 'p:w' });
+  t.is(await find('b', ''), undefined);
+  t.is(await find('c', ''), undefined);
   writeFileSync(path, '{"auths":[]}');
-  t.is(codeOf(t.throws(() => credentialsFrom([path])('a'))), 'CONFIG_BAD');
+  t.is(codeOf(await t.throwsAsync(async () => credentialsFrom([path])('a', ''))), 'CONFIG_BAD');
 });
 
 test('a token with a line break in it is not sent on', async (t) => {
