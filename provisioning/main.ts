@@ -8,23 +8,30 @@ import type { Option, Program } from '../adapters/command.js';
 import { readIfThere } from '../adapters/durable.js';
 import { placesOf } from '../adapters/places.js';
 import { main, print, show } from '../adapters/terminal.js';
+import { brokerUrl } from '../protocol/broker.js';
 import { CodedError } from '../protocol/error.js';
 import { oneLine } from '../protocol/text.js';
 import { readCode } from './device/code.js';
 import { enrolDevice } from './device/enrol.js';
 import { expiryOf, loadIdentity } from './device/identity.js';
+import { brokerCommand } from './host/broker-command.js';
 
 const root: Option = {
   type: 'string',
   value: 'DIR',
   default: '/',
-  about: 'Where the device’s files lie',
+  about: "Where the device's files lie",
 };
 
 const program: Program = {
   name: 'wherry-provision',
-  about: 'Gives a device its identity in a fleet.',
+  about: 'Give a device its identity in a fleet',
   options: { root },
+  section: 8,
+  files: {
+    '/etc/wherry/wherryd.json': 'Who the device is, its broker and its registries.',
+    '/etc/wherry': 'Key, certificate and the keys that it trusts.',
+  },
   commands: [
     {
       name: 'enrol',
@@ -35,7 +42,7 @@ const program: Program = {
       options: {
         'code-file': { type: 'string', value: 'FILE', about: 'Read the code from a file' },
         name: { type: 'string', value: 'ID', about: 'What the device would like to be called' },
-        serial: { type: 'string', value: 'S', about: 'Serial number (default: the board’s)' },
+        serial: { type: 'string', value: 'S', about: "Serial number (default the board's)" },
         wait: { type: 'boolean', about: 'Go on trying while there is no network' },
         force: { type: 'boolean', about: 'Enrol again although the device is enrolled' },
       },
@@ -56,7 +63,7 @@ const program: Program = {
     },
     {
       name: 'show',
-      about: 'Show who this device is and until when its certificate is good.',
+      about: 'Show who this device is and until when its certificate is good',
       options: { json: { type: 'boolean', about: 'Print JSON' } },
       run: async (parsed) => {
         const { config } = placesOf(parsed.text('root') ?? '/');
@@ -68,7 +75,7 @@ const program: Program = {
         const facts = {
           device: identity.device,
           tenant: identity.tenant,
-          broker: `${identity.mqtt.host}:${identity.mqtt.port}`,
+          broker: brokerUrl(identity.mqtt),
           registries: Object.keys(identity.registries),
           expires: instantOf(expiryOf(identity)),
           pin: createHash('sha256').update(der).digest('base64url'),
@@ -89,6 +96,7 @@ const program: Program = {
         return 0;
       },
     },
+    brokerCommand,
   ],
 };
 

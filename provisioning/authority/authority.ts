@@ -55,14 +55,9 @@ export async function openAuthority(
   const signer = await openRoot(folder, options.tenant, clock);
   const names = [...new Set([...options.names, 'localhost', '127.0.0.1'])];
   const path = join(folder, 'server.pem');
-  const renew = async (): Promise<Issued> => {
-    const subject = { organisation: organisation.server, commonName: `server.${options.tenant}` };
-    const validity = validityOf(clock, leafDays);
-    const made = await issueWithKey({ subject, validity, use: 'serverAuth', names }, signer);
-    await writeDurable(path, made.key + made.cert, { mode: 0o600 });
-    return made;
-  };
-  let server = (await readServer(path, names, clock)) ?? (await renew());
+  const name = `server.${options.tenant}`;
+  const keep = (): Promise<Issued> => keepServer({ path, name, names }, signer, clock);
+  let server = await keep();
 
   const client = (subject: { organisation: string; commonName: string }): Promise<Issued> =>
     issueWithKey({ subject, validity: validityOf(clock, leafDays), use: 'clientAuth' }, signer);
@@ -75,7 +70,7 @@ export async function openAuthority(
     },
     refresh: async () => {
       if (!isDue(server.cert, clock)) return false;
-      server = await renew();
+      server = await keep();
       return true;
     },
     issueDevice: async (csrPem, device) => {
@@ -94,6 +89,53 @@ export async function openAuthority(
   };
 }
 
+/**
+ * A certificate for a server beside the fleet's own, such as an outside broker: kept in `path`, key and certificate
+ * in one file, and renewed where it is due or the names changed. Needs an authority that is there.
+ * @throws AUTHORITY_BAD, NO_SPACE
+ */
+export async function certifyServer(
+  folder: string,
+  server: { path: string; name: string; names: readonly string[] },
+  clock: Clock = systemClock,
+): Promise<{ tenant: string; certificatePem: string }> {
+  const cert = String((await readIfThere(join(folder, 'ca.crt'))) ?? '');
+  const tenant = new RegExp(`^CN=${rootName('(.+)')}$`, 'm').exec(subjectOf(cert))?.[1];
+  if (tenant === undefined) {
+    throw new CodedError('AUTHORITY_BAD', `${folder} holds no authority: start the fleet once`, {
+      folder,
+    });
+  }
+  const signer = await openRoot(folder, tenant, clock);
+  await keepServer({ ...server, name: `${server.name}.${tenant}` }, signer, clock);
+  return { tenant, certificatePem: signer.cert };
+}
+
+function subjectOf(cert: string): string {
+  try {
+    return new X509Certificate(cert).subject;
+  } catch {
+    return ''; // absent or damaged: the caller says so
+  }
+}
+
+/** The one in the file, or a new one written there. */
+async function keepServer(
+  { path, name, names }: { path: string; name: string; names: readonly string[] },
+  signer: Signer,
+  clock: Clock,
+): Promise<Issued> {
+  const kept = await readServer(path, names, clock);
+  if (kept !== undefined) return kept;
+  const subject = { organisation: organisation.server, commonName: name };
+  const validity = validityOf(clock, leafDays);
+  const made = await issueWithKey({ subject, validity, use: 'serverAuth', names }, signer);
+  await writeDurable(path, made.key + made.cert, { mode: 0o600 });
+  return made;
+}
+
+const rootName = (tenant: string): string => `Wherry authority of ${tenant}`;
+
 /** SHA-256 of a PEM certificate's DER, base64url without padding. */
 export function pinOf(certificatePem: string): string {
   return createHash('sha256').update(new X509Certificate(certificatePem).raw).digest('base64url');
@@ -103,7 +145,7 @@ async function openRoot(folder: string, tenant: string, clock: Clock): Promise<S
   const certPath = join(folder, 'ca.crt');
   const keyPath = join(folder, 'ca.key');
   const [oldCert, oldKey] = await Promise.all([readIfThere(certPath), readIfThere(keyPath)]);
-  const name = `Wherry authority of ${tenant}`;
+  const name = rootName(tenant);
   if (oldCert !== undefined) return checkRoot(folder, name, String(oldCert), oldKey);
   // The key is written first: a certificate on the disk always has its key beside it.
   const key = oldKey === undefined ? await makePrivateKey() : String(oldKey);

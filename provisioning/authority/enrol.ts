@@ -3,13 +3,14 @@
 // must know of its fleet. The same key with the same claim gets the same device again, however often the
 // answer was lost. It speaks no HTTP: http.ts does.
 
-import { createHash } from 'node:crypto';
+import type { BrokerAddress } from '../../protocol/broker.js';
 import { type EnrolResponse, enrolRequest } from '../../protocol/enrol.js';
 import { CodedError, codeOf } from '../../protocol/error.js';
 import type { Trust } from '../../protocol/trust.js';
 import type { Attempts } from './attempts.js';
 import type { Authority } from './authority.js';
 import type { Claims } from './claims.js';
+import { hashOfKey } from './identity.js';
 import { readRequest } from './x509.js';
 
 export interface NewDevice {
@@ -18,6 +19,8 @@ export interface NewDevice {
   /** What the device would like to be called. */
   readonly name: string | undefined;
   readonly serial: string | undefined;
+  /** X25519, base64: what secrets for it are sealed to. */
+  readonly sealKey: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly claim: string;
 }
@@ -28,7 +31,9 @@ export interface EnrolDeps {
   readonly attempts: Attempts;
   readonly trust: Trust;
   readonly endpoints: {
-    readonly mqtt: { readonly host: string; readonly port: number };
+    readonly mqtt: BrokerAddress;
+    /** Where devices renew their certificates. */
+    readonly api: { readonly host: string; readonly port: number };
     /** host[:port], asked with the device's certificate. */
     readonly registries: readonly string[];
   };
@@ -36,6 +41,8 @@ export interface EnrolDeps {
   isAdmitted(device: string, keyHash: string): boolean;
   /** Writes the device down and gives its id; must give the same id for the same keyHash. */
   addDevice(device: NewDevice): Promise<string>;
+  /** The device asked with one key and gets a certificate for the other: it has both from then on, and no more. */
+  renewed(device: string, keys: { asked: string; fresh: string }): Promise<void>;
 }
 
 /**
@@ -50,7 +57,7 @@ export async function enrol(
   deps.attempts.check(address);
   const asked = enrolRequest(await read(), 'request');
   const { spki } = await readRequest(asked.csr);
-  const keyHash = createHash('sha256').update(spki).digest('hex');
+  const keyHash = hashOfKey(spki);
   const taken = await takeClaim(asked.claim, keyHash, address, deps);
   const device = taken.device ?? (await addDevice(asked, keyHash, taken, deps));
   if (!deps.isAdmitted(device, keyHash)) {
@@ -63,6 +70,7 @@ export async function enrol(
     authority: deps.authority.certificatePem,
     trust: deps.trust,
     mqtt: { ...deps.endpoints.mqtt },
+    api: { ...deps.endpoints.api },
     registries: Object.fromEntries(deps.endpoints.registries.map((host) => [host, {}])),
     labels: { ...taken.labels },
   };
@@ -83,7 +91,7 @@ async function takeClaim(
 }
 
 async function addDevice(
-  asked: { name?: string; serial?: string },
+  asked: { name?: string; serial?: string; sealKey?: string },
   keyHash: string,
   taken: { id: string; labels: Readonly<Record<string, string>> },
   deps: EnrolDeps,
@@ -92,6 +100,7 @@ async function addDevice(
     keyHash,
     name: asked.name,
     serial: asked.serial,
+    sealKey: asked.sealKey,
     labels: taken.labels,
     claim: taken.id,
   });

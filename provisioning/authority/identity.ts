@@ -22,12 +22,18 @@ export type Identity =
 const operatorPrefix = 'operator.';
 const linkPrefix = 'link.';
 
+/** Operators in name only: the fleet tries an outside broker as these two. */
+export const probeNames = ['probe-a', 'probe-b'] as const;
+
 export const operatorName = (name: string): string => operatorPrefix + name;
 export const linkName = (tenant: string): string => linkPrefix + tenant;
 
 /** SHA-256 of the certificate's public key (SPKI, DER), hex: what a device is known by beside its name. */
 export function keyHashOf(cert: Pick<PeerCertificate, 'raw'>): string {
-  const spki = new X509Certificate(cert.raw).publicKey.export({ type: 'spki', format: 'der' });
+  return hashOfKey(new X509Certificate(cert.raw).publicKey.export({ type: 'spki', format: 'der' }));
+}
+
+export function hashOfKey(spki: Uint8Array): string {
   return createHash('sha256').update(spki).digest('hex');
 }
 

@@ -11,8 +11,9 @@ import { CodedError, codeOf } from '../../protocol/error.js';
 import { commonName } from '../../protocol/name.js';
 import { makeRequest } from './csr.js';
 import { finishIdentity, identityPlaces, isRegistryHost, writeIdentity } from './files.js';
-import { openKey, pemOf, readKey } from './key.js';
+import { certificateFault, openKey, pemOf } from './key.js';
 import { fetchAuthority, postEnrol } from './request.js';
+import { openSealKey } from './seal.js';
 
 export interface EnrolOptions {
   readonly configDir: string;
@@ -52,6 +53,7 @@ export async function enrolDevice(options: EnrolOptions): Promise<Enrolled> {
     const request = {
       claim: claim.secret,
       csr: makeRequest(key),
+      sealKey: await openSealKey(options.configDir),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.serial === undefined ? {} : { serial: options.serial }),
     };
@@ -66,26 +68,16 @@ export async function enrolDevice(options: EnrolOptions): Promise<Enrolled> {
 /** The server is the pinned one, yet a wrong answer must not become an identity that cannot work. */
 function checkAnswer(answer: EnrolResponse, authorityPem: string, key: string): void {
   const wrong = (what: string): CodedError => new CodedError('ENROL_REFUSED', `the answer ${what}`);
-  const privateKey = readKey(key);
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(answer.certificate);
-  } catch (error) {
-    throw new CodedError('ENROL_REFUSED', 'the answer has no certificate', {}, { cause: error });
-  }
   const authority = new X509Certificate(authorityPem);
   if (!new X509Certificate(answer.authority).raw.equals(authority.raw)) {
     throw wrong('names another authority than the pinned one');
   }
-  if (privateKey === undefined || !certificate.checkPrivateKey(privateKey)) {
-    throw wrong('has a certificate for another key');
-  }
-  if (!certificate.verify(authority.publicKey))
-    throw wrong('has a certificate of another authority');
-  const name = `CN=${commonName(answer.tenant, answer.device)}`;
-  if (!certificate.subject.split('\n').includes(name)) {
-    throw wrong(`has a certificate that is not for ${name}`);
-  }
+  const fault = certificateFault(answer.certificate, {
+    authority: authorityPem,
+    key,
+    name: commonName(answer.tenant, answer.device),
+  });
+  if (fault !== undefined) throw wrong(fault);
   if (answer.trust.tenant !== answer.tenant) throw wrong('has the trust of another tenant');
   const host = Object.keys(answer.registries).find((name) => !isRegistryHost(name));
   if (host !== undefined) throw wrong(`has a registry that is no host name: ${host.slice(0, 64)}`);

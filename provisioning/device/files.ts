@@ -21,6 +21,8 @@ export interface IdentityPlaces {
   /** The key of an enrolment that is under way. */
   readonly pendingKey: string;
   readonly pending: string;
+  /** The key of a renewal that is under way. */
+  readonly renewKey: string;
   readonly trust: string;
   /** wherryd.json; the agent may keep fields of its own in it. */
   readonly config: string;
@@ -37,6 +39,7 @@ export function identityPlaces(configDir: string): IdentityPlaces {
     key: join(folder, 'client.key'),
     pendingKey: join(folder, 'pending.key'),
     pending: join(folder, 'pending.json'),
+    renewKey: join(folder, 'renew.key'),
     trust: join(configDir, 'trust.json'),
     config: join(configDir, 'wherryd.json'),
     certs: join(configDir, 'certs.d'),
@@ -69,7 +72,7 @@ export async function finishIdentity(configDir: string): Promise<boolean> {
   const text = await readIfThere(places.pending);
   if (text === undefined) return false;
   const { key, response } = readJournal(String(text), places.pending);
-  const { tenant, device, mqtt, registries } = response;
+  const { tenant, device, mqtt, api, registries } = response;
 
   await writeDurable(places.ca, response.authority);
   await writeDurable(places.cert, response.certificate);
@@ -84,9 +87,13 @@ export async function finishIdentity(configDir: string): Promise<boolean> {
   }
   await writeDurable(places.trust, pretty(response.trust));
   const kept = await readConfig(places.config);
-  await writeDurable(places.config, pretty({ ...kept, tenant, device, mqtt, registries }));
+  await writeDurable(
+    places.config,
+    pretty({ ...kept, tenant, device, mqtt, ...(api === undefined ? {} : { api }), registries }),
+  );
 
   await rm(places.pendingKey, { force: true });
+  await rm(places.renewKey, { force: true });
   await rm(places.pending, { force: true });
   await syncFolder(places.folder);
   return true;

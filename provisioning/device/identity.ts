@@ -5,7 +5,16 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readIfThere } from '../../adapters/durable.js';
-import { type Check, type Checked, integer, object, record, string } from '../../protocol/check.js';
+import { brokerAddress } from '../../protocol/broker.js';
+import {
+  type Check,
+  type Checked,
+  object,
+  optional,
+  record,
+  string,
+} from '../../protocol/check.js';
+import { apiAddress } from '../../protocol/enrol.js';
 import { CodedError, messageOf } from '../../protocol/error.js';
 import { parseJson } from '../../protocol/json.js';
 import { commonName, deviceId, tenant } from '../../protocol/name.js';
@@ -18,7 +27,8 @@ const config = object(
   {
     tenant,
     device: deviceId,
-    mqtt: object({ host: string({ lengthMax: 255 }), port: integer(1, 65_535) }),
+    mqtt: brokerAddress,
+    api: optional(apiAddress),
     registries: record(string({ lengthMax: 255 }), object({}), 16),
   },
   { open: true },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The device's own key: P-256, made here, readable by root only, never sent anywhere.
 
-import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPrivateKey, generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import { readIfThere, writeDurable } from '../../adapters/durable.js';
 
@@ -28,4 +28,26 @@ export function readKey(pem: string): KeyObject | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What is wrong with a certificate that was given for our key, in words after "the answer"; PEM texts. */
+export function certificateFault(
+  certificatePem: string,
+  wanted: { authority: string; key: string; name: string },
+): string | undefined {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(certificatePem);
+  } catch {
+    return 'has no certificate';
+  }
+  const key = readKey(wanted.key);
+  if (key === undefined || !certificate.checkPrivateKey(key)) {
+    return 'has a certificate for another key';
+  }
+  if (!certificate.verify(new X509Certificate(wanted.authority).publicKey)) {
+    return 'has a certificate of another authority';
+  }
+  const isOurs = certificate.subject.split('\n').includes(`CN=${wanted.name}`);
+  return isOurs ? undefined : `has a certificate that is not for CN=${wanted.name}`;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two HTTPS requests of enrolment. The first trusts nobody and asks for the authority's certificate, which
+// The HTTPS requests of enrolment and renewal. The first of an enrolment trusts nobody and asks for the authority's certificate, which
 // must be the pinned one; the second trusts that certificate alone, checks the host's name, and only it
 // carries the secret. Answers are bounded in size and time.
 
@@ -11,6 +11,7 @@ import {
   type EnrolRequest,
   type EnrolResponse,
   enrolResponse,
+  renewResponse,
 } from '../../protocol/enrol.js';
 import { CodedError, messageOf } from '../../protocol/error.js';
 import { parseJson } from '../../protocol/json.js';
@@ -56,13 +57,56 @@ export async function postEnrol(
   }
 }
 
+/** PEM texts. */
+interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A new certificate for the request's key. @throws ENROL_*, RENEW_REFUSED, CSR_BAD */
+export async function postRenew(
+  at: Host,
+  authorityPem: string,
+  own: Pair,
+  csr: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const tls = { ca: authorityPem, ...own, rejectUnauthorized: true };
+  const answer = await ask(at, 'POST', '/v1/renew', tls, signal, JSON.stringify({ csr }));
+  if (answer.status !== 200) throw refusal(at, answer);
+  try {
+    return renewResponse(parseJson(answer.body, 'answer'), 'answer').certificate;
+  } catch (error) {
+    const what = `${whereOf(at)} answers something else than a certificate: ${messageOf(error)}`;
+    throw new CodedError('RENEW_REFUSED', what, {}, { cause: error });
+  }
+}
+
+/** Whether the fleet takes this certificate. @throws ENROL_*, RENEW_REFUSED */
+export async function tryCertificate(
+  at: Host,
+  authorityPem: string,
+  own: Pair,
+  signal?: AbortSignal,
+): Promise<void> {
+  const tls = { ca: authorityPem, ...own, rejectUnauthorized: true };
+  const answer = await ask(at, 'GET', '/v1/renew', tls, signal);
+  if (answer.status !== 200) throw refusal(at, answer);
+}
+
+interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
 interface Answer {
   readonly status: number;
   readonly body: string;
 }
 
+/** @throws ENROL_PIN, ENROL_UNREACHABLE */
 async function ask(
-  claim: ClaimCode,
+  claim: Host,
   method: 'GET' | 'POST',
   path: string,
   tls: RequestOptions,
@@ -108,7 +152,7 @@ async function ask(
 /** What Node says of a certificate that does not check. */
 const untrusted = /^(CERT_|ERR_TLS_CERT_ALTNAME|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|INVALID_)/;
 
-function failure(claim: ClaimCode, error: unknown): CodedError {
+function failure(claim: Host, error: unknown): CodedError {
   const where = whereOf(claim);
   const code = String((error as { code?: unknown }).code);
   if (untrusted.test(code)) {
@@ -125,12 +169,16 @@ function failure(claim: ClaimCode, error: unknown): CodedError {
 }
 
 /** The server's own code where it gives one: an expired claim is told as such. */
-function refusal(claim: ClaimCode, answer: Answer): CodedError {
+function refusal(claim: Host, answer: Answer): CodedError {
   const where = whereOf(claim);
   const facts = { host: where, status: answer.status };
   try {
     const { code, message } = parseJson(answer.body, 'answer') as Record<string, unknown>;
-    if (typeof code === 'string' && typeof message === 'string' && /^(CLAIM|CSR)_/.test(code)) {
+    if (
+      typeof code === 'string' &&
+      typeof message === 'string' &&
+      /^(CLAIM|CSR|RENEW)_/.test(code)
+    ) {
       const known = isCode(code) ? code : 'ENROL_REFUSED';
       return new CodedError(known, `${where}: ${message.slice(0, 500)}`, facts);
     }
@@ -144,4 +192,4 @@ function refusal(claim: ClaimCode, answer: Answer): CodedError {
   return new CodedError(code, `${where} answers with status ${answer.status}`, facts);
 }
 
-const whereOf = (claim: ClaimCode): string => `${claim.host}:${claim.port}`;
+const whereOf = (claim: Host): string => `${claim.host}:${claim.port}`;

@@ -321,7 +321,7 @@ test('the program enrols, shows who the device is, and says what is wrong', asyn
   );
   const shown = await call('show', '--json');
   t.like(JSON.parse(shown.stdout), [
-    { device: 'pump-1', tenant: 'acme', broker: 'localhost:8883' },
+    { device: 'pump-1', tenant: 'acme', broker: 'mqtts://localhost:8883' },
   ]);
   const again = await call('enrol', await server.code());
   t.is(again.code, 1);
