@@ -1,78 +1,155 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Compose file as drafts of workloads. Pure: text in, drafts and notes out. Every key has a meaning here
-// or is an error; what Compose itself ignores (version, other x- keys) becomes a note.
+// A Compose file as drafts of workloads and what they share. Everything comes in by arguments: text, variables,
+// profiles, a way to read the files beside it. Every key has a meaning here or is an error; what is taken and
+// has no effect becomes a note.
 
-import { parseYaml, YamlError, type YamlNode } from '../../adapters/yaml.js';
+import type { Config, Volume } from '../../protocol/content.js';
 import { workloadName } from '../../protocol/name.js';
+import type { Network } from '../../protocol/network.js';
 import type { Gate } from '../../protocol/release.js';
-import { checkOrder, type Draft, draftOf } from './draft.js';
-import { fault, refuse } from './fault.js';
-import {
-  checked,
-  entriesOf,
-  type Field,
-  type Fields,
-  fieldsOf,
-  isNull,
-  need,
-  textOf,
-} from './field.js';
+import { configsOf, volumesOf } from './content.js';
+import { type Context, type ReadText, readBeside } from './context.js';
+import { type Draft, draftOf, profilesOf } from './draft.js';
+import { extendAll } from './extend.js';
+import { fault, type Place, refuse } from './fault.js';
+import { checked, entriesOf, type Field, type Fields, fieldsOf, need, textOf } from './field.js';
 import { periodIn } from './health.js';
+import type { Lookup } from './interpolate.js';
+import { networksOf } from './networks.js';
+import { checkOrder, withSharer } from './order.js';
+import { knownOf, refusedTop } from './refused.js';
 import { secretNotes } from './secret.js';
+import { parseTree } from './tree.js';
 
 export interface Compose {
   /** The top-level name. */
   readonly name?: string;
   readonly gate: Gate;
   readonly drafts: readonly Draft[];
-  /** For the person: ignored keys, values that look like secrets. Each with file and line. */
+  readonly networks: readonly Network[];
+  readonly volumes: readonly Volume[];
+  readonly configs: readonly Config[];
+  /** For the person: keys without effect, values that look like secrets. Each with file and line. */
   readonly notes: readonly string[];
 }
 
+export interface ComposeOptions {
+  /** The release's variables: a release must not depend on the shell that it was made in. */
+  readonly variables?: ReadonlyMap<string, string>;
+  /** Services of these profiles are in it too; `*` = of all. */
+  readonly profiles?: readonly string[];
+  /** For env_file, extends, configs and seccomp files. */
+  readonly readText?: ReadText;
+}
+
 const defaultGate: Gate = { bakeMs: 10_000, deadlineMs: 300_000 };
-const known = ['name', 'version', 'services', 'volumes', 'x-wherry'];
+const known = ['name', 'version', 'services', 'volumes', 'networks', 'configs', 'x-wherry'];
 const workloadCountMax = 64;
+const fileCountMax = 16;
 const dayMs = 86_400_000;
 
-/** `file` is what errors call it. @throws COMPOSE_* */
-export function readCompose(text: string, file: string): Compose {
-  const top: Field = { file, line: 1, key: '', node: parse(text, file) };
-  const fields = topFields(top);
+/** `file` is what errors call it, and where the paths in it start. @throws COMPOSE_* */
+export function readCompose(text: string, file: string, options: ComposeOptions = {}): Compose {
+  const { variables = new Map(), profiles = [], readText = noFiles } = options;
+  const lookup: Lookup = (name) => variables.get(name);
+  const notes: string[] = [];
+  const top: Field = { file, line: 1, key: '', node: parseTree(text, file, lookup) };
+  const fields = knownOf(top, known, refusedTop);
   const name = fields.get('name');
+  const all = extendAll(servicesOf(fields, top), loader(readText, lookup));
+  const services = new Map([...all].filter(([, field]) => isIn(profilesOf(field), profiles)));
+  const read = readerOf(readText);
   const volumes = volumesOf(fields.get('volumes'));
-  const servicesField = need(fields, top, 'services');
-  const services = entriesOf(servicesField);
-  if (services.size === 0) refuse(servicesField, 'a map of at least one service');
-  if (services.size > workloadCountMax)
-    refuse(servicesField, `at most ${workloadCountMax} services`);
-  const drafts = [...services].map(([key, field]) => draftOf(key, field, volumes));
+  const networks = networksOf(fields.get('networks'));
+  const configs = configsOf(fields.get('configs'), { read, lookup });
+  const context: Context = {
+    services: new Set(services.keys()),
+    volumes: volumes.names,
+    networks: new Set(networks.map((network) => network.name)),
+    configs: new Set(configs.map((config) => config.name)),
+    lookup,
+    read,
+    note: (place, what) => notes.push(`${place.file}:${place.line}: ${place.key}: ${what}`),
+  };
+  const drafts = [...services].map(([key, field]) => withSharer(draftOf(key, field, context)));
   checkOrder(drafts, services);
-  checkPorts(drafts, servicesField);
+  checkPorts(drafts, need(fields, top, 'services'));
   return {
     ...(name === undefined ? {} : { name: checked(name, workloadName, textOf(name)) }),
     gate: gateOf(fields.get('x-wherry')),
     drafts,
-    notes: [...ignored(fields), ...drafts.flatMap((draft) => secretNotes(draft, file, services))],
+    ...used(drafts, { networks, volumes: volumes.mounted, configs }),
+    notes: [
+      ...ignored(fields),
+      ...notes,
+      ...drafts.flatMap((draft) => secretNotes(draft, services)),
+    ],
   };
 }
 
-function parse(text: string, file: string): YamlNode {
-  try {
-    return parseYaml(text);
-  } catch (error) {
-    if (!(error instanceof YamlError)) throw error;
-    throw fault('COMPOSE_FILE', { file, line: error.line, key: '' }, error.message);
-  }
+function noFiles(path: string): string {
+  throw new Error(`no files can be read here: ${path}`);
 }
 
-/** Compose gives x- keys no meaning: they hold anchors. */
-function topFields(top: Field): Fields {
-  const fields = entriesOf(top);
-  for (const [key, field] of fields) {
-    if (known.includes(key) || key.startsWith('x-')) continue;
-    throw fault('COMPOSE_KEY', field, `unknown key; allowed here are ${known.join(', ')}`);
-  }
-  return fields;
+function servicesOf(fields: Fields, top: Field): Fields {
+  const field = need(fields, top, 'services');
+  const services = entriesOf(field);
+  if (services.size === 0) refuse(field, 'a map of at least one service');
+  if (services.size > workloadCountMax) refuse(field, `at most ${workloadCountMax} services`);
+  return services;
+}
+
+function readerOf(readText: ReadText): Context['read'] {
+  return (place, path, optional = false) => {
+    const text = readBeside(readText, place, path);
+    if (text !== undefined || optional) return text;
+    throw fault('COMPOSE_FILE', place, `the file ${path} is not there`);
+  };
+}
+
+/** Each file is read once; extends cannot read without end. */
+function loader(readText: ReadText, lookup: Lookup): (place: Field, path: string) => Fields {
+  const seen = new Map<string, Fields>();
+  return (place, path) => {
+    const file = path.startsWith('/') ? path : `${folderOf(place)}${path}`;
+    const before = seen.get(file);
+    if (before !== undefined) return before;
+    if (seen.size >= fileCountMax) refuse(place, `at most ${fileCountMax} files`);
+    const text = readBeside(readText, place, path);
+    if (text === undefined) throw fault('COMPOSE_FILE', place, `the file ${path} is not there`);
+    const top: Field = { file, line: 1, key: '', node: parseTree(text, file, lookup) };
+    const services = entriesOf(need(entriesOf(top), top, 'services'));
+    seen.set(file, services);
+    return services;
+  };
+}
+
+function folderOf({ file }: Place): string {
+  return file.includes('/') ? file.replace(/\/[^/]*$/, '/') : '';
+}
+
+function isIn(own: readonly string[], wanted: readonly string[]): boolean {
+  return own.length === 0 || wanted.includes('*') || own.some((one) => wanted.includes(one));
+}
+
+type Parts = Pick<Compose, 'networks' | 'volumes' | 'configs'>;
+
+/** What no workload uses stays out of the release. */
+function used(drafts: readonly Draft[], parts: Parts): Parts {
+  const networks = new Set(
+    drafts.flatMap(({ networks: own = { default: {} }, networkMode }) =>
+      networkMode === undefined ? Object.keys(own) : [],
+    ),
+  );
+  const volumes = new Set(drafts.flatMap(({ mounts = [] }) => mounts.map(({ source }) => source)));
+  const configs = new Set(
+    drafts.flatMap((draft) => (draft.configs ?? []).map(({ source }) => source)),
+  );
+  return {
+    networks: parts.networks.filter(({ name }) => networks.has(name)),
+    volumes: parts.volumes.filter(({ name }) => volumes.has(name)),
+    configs: parts.configs.filter(({ name }) => configs.has(name)),
+  };
 }
 
 function ignored(fields: Fields): string[] {
@@ -81,24 +158,11 @@ function ignored(fields: Fields): string[] {
     .map(([key, { file, line }]) => `${file}:${line}: ${key} has no meaning and is ignored`);
 }
 
-function volumesOf(field: Field | undefined): ReadonlySet<string> {
-  if (field === undefined || isNull(field)) return new Set();
-  const names = [...entriesOf(field)].map(([name, at]) => {
-    if (!isNull(at) && entriesOf(at).size > 0) {
-      const [key, inner] = [...entriesOf(at)][0] ?? ['', at];
-      throw fault('COMPOSE_KEY', inner, `unknown key ${key}; a volume here is only a name`);
-    }
-    return checked(at, workloadName, name);
-  });
-  return new Set(names);
-}
-
 function gateOf(field: Field | undefined): Gate {
   const gate = field === undefined ? undefined : fieldsOf(field, ['gate']).get('gate');
   if (gate === undefined) return defaultGate;
   const fields = fieldsOf(gate, ['bake', 'deadline']);
-  const bake = fields.get('bake');
-  const deadline = fields.get('deadline');
+  const [bake, deadline] = [fields.get('bake'), fields.get('deadline')];
   return {
     bakeMs: bake === undefined ? defaultGate.bakeMs : periodIn(bake, 0, dayMs),
     deadlineMs:

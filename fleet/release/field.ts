@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads typed values out of a YAML tree. Every reader knows the place, refuses what it does not know, and
-// refuses Compose variables, since a release must not depend on the shell that it was made in; `$$` is a dollar.
+// Reads typed values out of a tree. Every reader knows the place and refuses what it does not know. Variables of
+// the release are completed here; those of a device are only let through where a release can hold them.
 
-import type { YamlEntry, YamlNode } from '../../adapters/yaml.js';
 import type { Check } from '../../protocol/check.js';
 import { CodedError } from '../../protocol/error.js';
+import type { Template } from '../../protocol/variable.js';
 import { fault, type Place, refuse } from './fault.js';
+import { InterpolationError, interpolate, type Part } from './interpolate.js';
+import type { Entry, Node, ScalarNode } from './tree.js';
 
 /** A node and where it is. */
 export interface Field extends Place {
-  readonly node: YamlNode;
+  readonly node: Node;
 }
 
 export type Fields = ReadonlyMap<string, Field>;
@@ -32,9 +34,9 @@ export function entriesOf(field: Field): Fields {
   return new Map(node.entries.map((entry) => [entry.key, child(field, entry)]));
 }
 
-function child(parent: Field, entry: YamlEntry): Field {
+function child(parent: Field, entry: Entry): Field {
   const key = parent.key === '' ? entry.key : `${parent.key}.${entry.key}`;
-  return { file: parent.file, line: entry.line, key, node: entry.value };
+  return { file: entry.file, line: entry.line, key, node: entry.value };
 }
 
 export function itemsOf(field: Field, countMax = 256): Field[] {
@@ -42,7 +44,7 @@ export function itemsOf(field: Field, countMax = 256): Field[] {
   if (node.kind !== 'list') refuse(field, 'a list');
   if (node.items.length > countMax) refuse(field, `a list of at most ${countMax}`);
   return node.items.map((item, at) => ({
-    file: field.file,
+    file: item.file,
     line: item.line,
     key: `${field.key}[${at}]`,
     node: item,
@@ -74,15 +76,49 @@ export function textOf(field: Field, form = 'a string'): string {
   if (node.kind !== 'scalar' || node.value === null || typeof node.value === 'boolean') {
     refuse(field, form);
   }
-  return withoutVariables(field, node.text);
+  return onlyText(field, completed(field, node));
 }
 
-/** As textOf, and booleans as they were written: environment and label values. */
+/** As textOf, and booleans as they were written: label values and the like. */
 export function plainOf(field: Field): string {
+  return onlyText(field, plainPartsOf(field));
+}
+
+/** As plainOf, with the device's variables in it: a string where there are none. */
+export function templateOf(field: Field): string | Template {
+  return joined(plainPartsOf(field));
+}
+
+export function joined(parts: readonly Part[]): string | Template {
+  if (parts.every((part) => typeof part === 'string')) return parts.join('');
+  return [...parts];
+}
+
+function plainPartsOf(field: Field): Part[] {
   const { node } = field;
   if (node.kind !== 'scalar' || node.value === null)
     refuse(field, 'a string, a number or a boolean');
-  return withoutVariables(field, node.text);
+  return completed(field, node);
+}
+
+function completed(field: Field, node: ScalarNode): Part[] {
+  if (node.text.includes('\0')) refuse(field, 'without a NUL');
+  try {
+    return interpolate(node.text, node.lookup);
+  } catch (error) {
+    if (!(error instanceof InterpolationError)) throw error;
+    throw fault('COMPOSE_VARIABLE', field, error.message);
+  }
+}
+
+function onlyText(field: Field, parts: readonly Part[]): string {
+  const found = joined(parts);
+  if (typeof found === 'string') return found;
+  throw fault(
+    'COMPOSE_VARIABLE',
+    field,
+    "a device's variable is possible in environment, labels and hostname only",
+  );
 }
 
 export function wholeOf(field: Field, min: number, max: number): number {
@@ -94,10 +130,13 @@ export function wholeOf(field: Field, min: number, max: number): number {
   return value;
 }
 
+/** A variable may stand for it. */
 export function booleanOf(field: Field): boolean {
   const { node } = field;
-  if (node.kind !== 'scalar' || typeof node.value !== 'boolean') refuse(field, 'true or false');
-  return node.value;
+  if (node.kind === 'scalar' && typeof node.value === 'boolean') return node.value;
+  const isVariable = node.kind === 'scalar' && node.text.includes('$');
+  const text = isVariable ? textOf(field, 'true or false') : '';
+  return text === 'true' || (text === 'false' ? false : refuse(field, 'true or false'));
 }
 
 /** A list of strings, or one string as a list of one. */
@@ -114,15 +153,4 @@ export function checked<T>(place: Place, check: Check<T>, value: unknown): T {
     const what = error.message.replace(/^value[^:]*: /, '');
     throw fault('COMPOSE_VALUE', place, what);
   }
-}
-
-function withoutVariables(field: Field, text: string): string {
-  if (text.includes('\0')) refuse(field, 'without a NUL');
-  return text.replaceAll(/\$(\$|\{[^}]*\}?|[A-Za-z_]\w*)/g, (found, rest: string) => {
-    if (rest === '$') return '$';
-    return refuse(
-      field,
-      `free of variables: ${found} would depend on the shell; write the value, or $$ for a dollar sign`,
-    );
-  });
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compose `healthcheck`: test as a string, CMD, CMD-SHELL or NONE, with the durations and their defaults. A
-// disabled check is an empty test: not even the image's own is run.
+// Compose `healthcheck`: test as a string, CMD, CMD-SHELL or NONE, with durations. What is not given is the
+// image's, and the device fills in what neither says. A disabled check is an empty test: not even the image's own
+// is run.
 
 import type { Healthcheck } from '../../protocol/release.js';
-import { fault, refuse } from './fault.js';
+import { refuse } from './fault.js';
 import {
   booleanOf,
   type Field,
@@ -31,24 +32,19 @@ export function healthcheckOf(field: Field): Healthcheck {
   const fields = fieldsOf(field, known);
   const disable = fields.get('disable');
   const isOff = disable !== undefined && booleanOf(disable);
-  const test = isOff ? [] : testOf(field, fields.get('test'));
+  const test = fields.get('test');
   const retries = fields.get('retries');
-  const intervalMs = periodOf(fields, 'interval', 30_000, 100);
   return {
-    test,
-    intervalMs,
-    timeoutMs: periodOf(fields, 'timeout', 30_000, 100),
-    retryCountMax: retries === undefined ? 3 : wholeOf(retries, 1, 1000),
-    startPeriodMs: periodOf(fields, 'start_period', 0, 0),
-    // Where it is not given: at least as often as later on.
-    startIntervalMs: periodOf(fields, 'start_interval', Math.min(5000, intervalMs), 100),
+    ...(isOff ? { test: [] } : test === undefined ? {} : { test: testOf(test) }),
+    ...periodOf(fields, 'interval', 'intervalMs', 100),
+    ...periodOf(fields, 'timeout', 'timeoutMs', 100),
+    ...(retries === undefined ? {} : { retryCountMax: wholeOf(retries, 1, 1000) }),
+    ...periodOf(fields, 'start_period', 'startPeriodMs', 0),
+    ...periodOf(fields, 'start_interval', 'startIntervalMs', 100),
   };
 }
 
-function testOf(parent: Field, field: Field | undefined): string[] {
-  if (field === undefined) {
-    throw fault('COMPOSE_KEY', parent, 'misses the key test (or disable: true)');
-  }
+function testOf(field: Field): string[] {
   if (!isList(field)) return shell(field, textOf(field));
   const [kind, ...words] = textsOf(field);
   if (kind === 'NONE' && words.length === 0) return [];
@@ -61,9 +57,14 @@ function shell(field: Field, text: string): string[] {
   return text.trim() === '' ? refuse(field, 'a command, not empty') : ['/bin/sh', '-c', text];
 }
 
-function periodOf(fields: Fields, key: string, normalMs: number, minMs: number): number {
+function periodOf(
+  fields: Fields,
+  key: string,
+  name: keyof Healthcheck,
+  minMs: number,
+): Healthcheck {
   const field = fields.get(key);
-  return field === undefined ? normalMs : periodIn(field, minMs, dayMs);
+  return field === undefined ? {} : { [name]: periodIn(field, minMs, dayMs) };
 }
 
 /** A duration within bounds. @throws COMPOSE_VALUE */

@@ -3,7 +3,7 @@
 // number is refused: a device gives out no ports by chance.
 
 import { isIP } from 'node:net';
-import type { Port } from '../../protocol/release.js';
+import type { Port } from '../../protocol/network.js';
 import { refuse } from './fault.js';
 import { type Field, fieldsOf, isMap, itemsOf, need, textOf, wholeOf } from './field.js';
 
@@ -26,7 +26,11 @@ export function portsOf(field: Field): Port[] {
 }
 
 function longPort(field: Field): Port {
-  const fields = fieldsOf(field, ['target', 'published', 'host_ip', 'protocol']);
+  const known = ['target', 'published', 'host_ip', 'protocol', 'mode', 'name', 'app_protocol'];
+  const fields = fieldsOf(field, known);
+  const mode = fields.get('mode');
+  if (mode !== undefined && !['host', 'ingress'].includes(textOf(mode)))
+    refuse(mode, 'host or ingress');
   const hostIp = fields.get('host_ip');
   const protocol = fields.get('protocol');
   return {
@@ -74,4 +78,12 @@ function addressOf(field: Field, text: string): string {
 
 function protocolOf(field: Field, text: string): 'tcp' | 'udp' {
   return text === 'tcp' || text === 'udp' ? text : refuse(field, 'of protocol tcp or udp');
+}
+
+/** `expose` says what an image listens on; between workloads of one network every port is open anyway. */
+export function checkExpose(field: Field): void {
+  for (const item of itemsOf(field)) {
+    const isFine = /^\d{1,5}(-\d{1,5})?(\/(tcp|udp))?$/.test(textOf(item));
+    if (!isFine) refuse(item, 'a port like 80, 80/udp or 80-82');
+  }
 }

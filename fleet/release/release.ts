@@ -13,7 +13,10 @@ import type { Draft } from './draft.js';
 export const releaseBytesMax = 64 * 1024;
 
 /** The reference as it stands in the release, and the digest that it has now. @throws IMAGE_*, REGISTRY_* */
-export type Resolve = (reference: string) => Promise<{ reference: string; digest: Digest }>;
+export type Resolve = (
+  reference: string,
+  platform?: string,
+) => Promise<{ reference: string; digest: Digest }>;
 
 export interface Naming {
   readonly app: string;
@@ -30,11 +33,13 @@ export async function makeRelease(
   resolve: Resolve,
 ): Promise<{ release: Release; bytes: Buffer; digest: Digest }> {
   const images = new Map<string, Awaited<ReturnType<Resolve>>>();
-  for (const { reference } of compose.drafts) {
-    if (!images.has(reference)) images.set(reference, await resolve(reference));
+  for (const draft of compose.drafts) {
+    const key = imageKey(draft);
+    if (!images.has(key)) images.set(key, await resolve(draft.reference, draft.platform));
   }
-  const workloads = compose.drafts.map((draft) => workloadOf(draft, images.get(draft.reference)));
-  const document = { kind: 'release/v1', ...naming, gate: compose.gate, workloads };
+  const workloads = compose.drafts.map((draft) => workloadOf(draft, images.get(imageKey(draft))));
+  const { gate } = compose;
+  const document = { kind: 'release/v1', ...naming, gate, workloads, ...partsOf(compose) };
   const release = releaseCheck(document, 'release');
   const bytes = Buffer.from(JSON.stringify(release));
   if (bytes.length > releaseBytesMax) {
@@ -51,7 +56,19 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
+function imageKey({ reference, platform = '' }: Draft): string {
+  return `${platform} ${reference}`;
+}
+
+function partsOf({ networks, volumes, configs }: Compose): object {
+  return {
+    ...(networks.length === 0 ? {} : { networks }),
+    ...(volumes.length === 0 ? {} : { volumes }),
+    ...(configs.length === 0 ? {} : { configs }),
+  };
+}
+
 function workloadOf(draft: Draft, image: unknown): object {
-  const { reference: _written, line: _line, ...rest } = draft;
+  const { reference: _written, line: _line, platform: _platform, ...rest } = draft;
   return { ...rest, image };
 }

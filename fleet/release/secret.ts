@@ -17,8 +17,8 @@ const values = [
   /^eyJ[\w-]{10,}\.eyJ[\w-]{10,}\./,
 ];
 
-export function secretNotes(draft: Draft, file: string, services: Fields): string[] {
-  const line = services.get(draft.name)?.line ?? 1;
+export function secretNotes(draft: Draft, services: Fields): string[] {
+  const { file = '', line = 1 } = services.get(draft.name) ?? {};
   return Object.entries(draft.environment ?? {})
     .filter(([name, value]) => value !== '' && looksSecret(name, value))
     .map(
