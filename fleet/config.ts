@@ -10,6 +10,8 @@ export const epoch = 1;
 export interface FleetPlaces {
   readonly state: string;
   readonly database: string;
+  /** roster.json: who may come, for `wherry-provision broker-config`. */
+  readonly roster: string;
   readonly authority: string;
   readonly registry: string;
   /** The server's own: assignment.key, and release.json with the release keys that it trusts. */
@@ -24,6 +26,7 @@ export function fleetPlaces(root: string): FleetPlaces {
     state: places.state,
     database: join(places.state, 'fleet.db'),
     authority: join(places.state, 'authority'),
+    roster: join(places.state, 'roster.json'),
     registry: join(places.state, 'registry'),
     keys: join(places.state, 'keys'),
     operator: join(places.config, 'operator'),

@@ -7,10 +7,11 @@ import type { Clock } from '../adapters/clock.js';
 import { errorFacts, type Log } from '../adapters/log.js';
 import type { Db } from '../adapters/sqlite.js';
 import { parseTopic } from '../protocol/topic.js';
-import { type Publish, Publisher } from './apply/publish.js';
+import { type Publish, Publisher, type SealedOf } from './apply/publish.js';
 import type { Signing } from './apply/sign.js';
 import { stepRollout } from './apply/steps.js';
 import { bounds } from './config.js';
+import { refreshVariables } from './devices/variables.js';
 import { take } from './observe/inbox.js';
 import { Intake } from './observe/intake.js';
 import { forgetPresence } from './store/devices.js';
@@ -20,6 +21,7 @@ export interface LoopOptions {
   readonly db: Db;
   readonly signing: Signing;
   readonly publish: Publish;
+  readonly sealedOf?: SealedOf;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -71,7 +73,13 @@ export class Loop {
     });
   }
 
-  /** The device's retained desired is taken off the broker. */
+  /** A device's secrets changed, or those of all: they are sent. */
+  async sealed(device?: string): Promise<void> {
+    await this.#publisher.sealed(device);
+    this.look();
+  }
+
+  /** What is retained for the device is taken off the broker. */
   remove(device: string): void {
     this.#publisher.remove(device);
     this.look();
@@ -113,6 +121,7 @@ export class Loop {
   async #look(): Promise<number | null> {
     this.#intake.report(this.#options.clock.monotonicMs());
     let untilMs: number | null = null;
+    await this.#refresh();
     for (const { id } of await activeRollouts(this.#options.db)) {
       const due = await this.#step(id);
       if (due !== null) untilMs = Math.min(untilMs ?? due, due);
@@ -124,6 +133,19 @@ export class Loop {
     }
     await this.#publisher.flush();
     return untilMs;
+  }
+
+  /** Devices whose variables changed get their assignment again. */
+  async #refresh(): Promise<void> {
+    const { db, signing, clock, log } = this.#options;
+    const { assigned, again } = await db.transaction((tx) =>
+      refreshVariables(tx, signing, clock.now()),
+    );
+    for (const device of assigned) {
+      this.#publisher.desired(device);
+      log.info({ device }, 'variables: assigned again');
+    }
+    if (again) this.#isDue = true;
   }
 
   /** Steps of one rollout until there is nothing to do now; when it is to be looked at again. */

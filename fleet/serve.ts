@@ -7,21 +7,27 @@ import { type Clock, systemClock } from '../adapters/clock.js';
 import { makeFolder, readIfThere } from '../adapters/durable.js';
 import { errorFacts, type Log } from '../adapters/log.js';
 import type { Db } from '../adapters/sqlite.js';
+import type { BrokerAddress } from '../protocol/broker.js';
 import { openAttempts } from '../provisioning/authority/attempts.js';
 import { type Authority, openAuthority } from '../provisioning/authority/authority.js';
 import { openClaims } from '../provisioning/authority/claims.js';
 import type { EnrolDeps } from '../provisioning/authority/enrol.js';
 import { type Api, startApi } from './api/server.js';
+import { keepCertificates, tlsOf } from './certificates.js';
 import { epoch, fleetPlaces } from './config.js';
 import { type Admitted, openAdmitted } from './devices/admitted.js';
 import { enrolled } from './devices/change.js';
 import { type Keys, openKeys, trustedPath } from './keys.js';
 import { type Broker, startBroker } from './link/broker.js';
-import { type FleetLink, openLink } from './link/link.js';
+import { LinkHolder } from './link/holder.js';
+import { logProbe } from './link/probe.js';
+import { type Told, tellBroker } from './link/told.js';
 import { Loop } from './loop.js';
 import { type Endpoint, writeOperator } from './operator.js';
-import { openRegistry } from './registry/registry.js';
-import { forgetPresence } from './store/devices.js';
+import { noRegistry } from './registry/absent.js';
+import { openRegistry, type Registry } from './registry/registry.js';
+import { documentFor } from './sealed/document.js';
+import { forgetPresence, saveRenewal } from './store/devices.js';
 import { openFleetDb } from './store/open.js';
 
 export interface ServeOptions {
@@ -32,6 +38,12 @@ export interface ServeOptions {
   /** Hosts by which devices and operators reach it; the first is put into claim codes. */
   readonly names: readonly string[];
   readonly tenant: string;
+  /** An outside broker, in place of the embedded one. */
+  readonly broker?: BrokerAddress;
+  /** Registries that devices ask with their certificates, in place of the embedded one: HOST[:PORT]. */
+  readonly registries?: readonly string[];
+  /** Shell command, run after the devices of the fleet changed. */
+  readonly onDevices?: string;
   readonly log: Log;
   readonly clock?: Clock;
   /** The operator's word that a damaged or lost database may be replaced by an empty one. */
@@ -43,11 +55,11 @@ export interface Served {
   readonly host: string;
   readonly httpsPort: number;
   readonly mqttPort: number;
+  /** What devices are told. */
+  readonly broker: BrokerAddress;
   readonly loop: Loop;
   close(): Promise<void>;
 }
-
-const renewMs = 12 * 3_600_000;
 
 /** @throws SERVE_DATABASE, SERVE_LISTEN, LINK_LISTEN, AUTHORITY_BAD, CONFIG_BAD, STORE_CORRUPT, NO_SPACE */
 export async function serve(options: ServeOptions): Promise<Served> {
@@ -85,27 +97,39 @@ async function bringUp(
   const reached = [...names, localHost(options.listen)];
   const authority = await openAuthority(places.authority, { tenant, names: reached });
   const admitted = await openAdmitted(db);
-  const registry = await openRegistry({ dir: places.registry, log });
-  closers.push(() => registry.close());
+  const embedded =
+    options.registries === undefined ? await ownRegistry(places, closers, log) : undefined;
 
-  const tls = tlsOf(authority);
-  const broker = await startBroker({
-    listen: options.listen,
-    port: options.mqttPort,
-    tls,
+  const told = tellBroker({ db, tenant, path: places.roster, command: options.onDevices, log });
+  closers.push(() => told.close());
+  told.changed();
+  const broker =
+    options.broker === undefined ? await ownBroker(options, authority, admitted) : undefined;
+  if (broker !== undefined) closers.push(() => broker.close());
+  const host = names[0] ?? hostname();
+  const address = options.broker ?? { host, port: broker?.port ?? 0 };
+  if (broker === undefined) {
+    const probing = new AbortController();
+    closers.push(async () => probing.abort());
+    void logProbe(address, authority, log, probing.signal);
+  }
+  const link = new LinkHolder({
+    address:
+      broker === undefined ? address : { host: localHost(options.listen), port: broker.port },
+    authority,
     tenant,
-    isAdmitted: admitted.has,
     log,
+    subscribeQos: broker === undefined ? 0 : 1,
+    delayMs: broker === undefined ? { min: 200, max: 10_000 } : { min: 50, max: 2000 },
   });
-  closers.push(() => broker.close());
-
-  const link = new LinkHolder({ options, broker, authority });
+  const signing = { tenant, epoch, key: keys.assignment };
   const loop = new Loop({
     db,
     clock,
     log,
-    signing: { tenant, epoch, key: keys.assignment },
+    signing,
     publish: (topic, text, how) => link.current().publish(topic, text, how),
+    sealedOf: (device) => documentFor({ db, signing, key: keys.seal, now: clock.now }, device),
   });
   await forgetPresence(db);
   await link.open(loop);
@@ -120,18 +144,51 @@ async function bringUp(
     authority,
     admitted,
     broker,
+    address,
+    told,
     link,
     loop,
     names,
-    registry: (request, response, identity) => registry.handle(request, response, identity),
+    embedded,
   });
   closers.push(() => api.close());
-  closers.push(keepCertificates({ authority, api, broker, link, loop, log }));
+  closers.push(keepCertificates({ authority, api, broker, told, link, loop, log }));
 
-  const host = names[0] ?? hostname();
-  const endpoint = endpointOf(options, names, api.port, broker.port);
+  const endpoint = endpointOf(options, names, api.port, address.port);
   await writeOperator(places.operator, authority, endpoint, clock.now());
-  return { host, httpsPort: api.port, mqttPort: broker.port, loop };
+  return { host, httpsPort: api.port, mqttPort: address.port, broker: address, loop };
+}
+
+type RegistryAnswer = Parameters<typeof startApi>[0]['registry'];
+
+async function ownRegistry(
+  places: ReturnType<typeof fleetPlaces>,
+  closers: Array<() => Promise<void>>,
+  log: Log,
+): Promise<Registry> {
+  const registry = await openRegistry({ dir: places.registry, log });
+  closers.push(() => registry.close());
+  return registry;
+}
+
+function answerOf(registry: Registry | undefined): RegistryAnswer {
+  if (registry === undefined) return noRegistry;
+  return (request, response, identity) => registry.handle(request, response, identity);
+}
+
+function ownBroker(
+  options: ServeOptions,
+  authority: Authority,
+  admitted: Admitted,
+): Promise<Broker> {
+  return startBroker({
+    listen: options.listen,
+    port: options.mqttPort,
+    tls: tlsOf(authority),
+    tenant: options.tenant,
+    isAdmitted: admitted.has,
+    log: options.log,
+  });
 }
 
 interface ApiParts {
@@ -141,15 +198,19 @@ interface ApiParts {
   readonly keys: Keys;
   readonly authority: Authority;
   readonly admitted: Admitted;
-  readonly broker: Broker;
+  /** undefined = an outside one is used. */
+  readonly broker: Broker | undefined;
+  readonly address: BrokerAddress;
+  readonly told: Told;
   readonly link: LinkHolder;
   readonly loop: Loop;
   readonly names: readonly string[];
-  readonly registry: Parameters<typeof startApi>[0]['registry'];
+  /** undefined = images are kept elsewhere. */
+  readonly embedded: Registry | undefined;
 }
 
 async function openApi(parts: ApiParts): Promise<Api> {
-  const { options, db, clock, keys, authority, admitted, broker, link, loop, names } = parts;
+  const { options, db, clock, keys, authority, admitted, broker, link, loop, names, told } = parts;
   const claims = openClaims(db, clock);
   const attempts = openAttempts(clock);
   const host = names[0] ?? hostname();
@@ -160,14 +221,21 @@ async function openApi(parts: ApiParts): Promise<Api> {
     attempts,
     trust: keys.trust,
     endpoints: {
-      mqtt: { host, port: broker.port },
-      registries: names.map((name) => hostPort(name, port)),
+      mqtt: parts.address,
+      api: { host, port },
+      registries: options.registries ?? names.map((name) => hostPort(name, port)),
     },
-    isAdmitted: admitted.has,
     addDevice: async (device) => {
       const id = await enrolled(db, device, clock.now());
       admitted.add(id, device.keyHash);
+      await loop.sealed(id);
+      told.changed();
       return id;
+    },
+    isAdmitted: admitted.has,
+    renewed: async (device, renewal) => {
+      await saveRenewal(db, device, renewal);
+      admitted.renewed(device, renewal);
     },
   });
   const api = await startApi({
@@ -180,92 +248,25 @@ async function openApi(parts: ApiParts): Promise<Api> {
       tenant: options.tenant,
       claims,
       releaseKeys: keys.trust.release,
+      registry: { embedded: parts.embedded, sealKey: keys.seal, sealed: () => loop.sealed() },
       endpoint: () => ({ host, port, pin: authority.pin }),
       isLinked: () => link.current().connected,
       look: () => loop.look(),
       revoked: (device) => {
         admitted.remove(device);
-        broker.kick(device);
+        broker?.kick(device);
+        told.changed();
         loop.remove(device);
       },
     },
     enrolment,
     isAdmitted: admitted.has,
-    registry: parts.registry,
+    registry: answerOf(parts.embedded),
+    ...(broker === undefined ? {} : { upgrade: broker.upgrade }),
     log: options.log,
   });
   port = api.port;
   return api;
-}
-
-/** The link to our broker; a new one takes its place when its certificate is renewed. */
-class LinkHolder {
-  readonly #parts: { options: ServeOptions; broker: Broker; authority: Authority };
-  #link: FleetLink | undefined;
-
-  constructor(parts: { options: ServeOptions; broker: Broker; authority: Authority }) {
-    this.#parts = parts;
-  }
-
-  current(): FleetLink {
-    if (this.#link === undefined) throw new Error('the link is asked for before it is open');
-    return this.#link;
-  }
-
-  async open(loop: Loop): Promise<void> {
-    const { options, broker, authority } = this.#parts;
-    const { cert, key } = await authority.issueLink();
-    const before = this.#link;
-    let isConnected = false;
-    this.#link = await openLink({
-      host: localHost(options.listen),
-      port: broker.port,
-      tls: { ca: authority.certificatePem, cert, key },
-      tenant: options.tenant,
-      log: options.log,
-      // The broker is in this process: there is no herd to spread.
-      delayMs: { min: 50, max: 2000 },
-      onMessage: (topic, text) => loop.onMessage(topic, text),
-      onState: (connected) => {
-        isConnected = connected;
-        if (this.#link !== undefined) loop.onState(connected);
-      },
-    });
-    if (isConnected) loop.onState(true);
-    await before?.close();
-  }
-
-  async close(): Promise<void> {
-    await this.#link?.close();
-  }
-}
-
-/** Looks twice a day whether the server's certificate is due. Gives what ends it. */
-function keepCertificates(parts: {
-  authority: Authority;
-  api: Api;
-  broker: Broker;
-  link: LinkHolder;
-  loop: Loop;
-  log: Log;
-}): () => Promise<void> {
-  const { authority, api, broker, link, loop, log } = parts;
-  const renew = async (): Promise<void> => {
-    if (!(await authority.refresh())) return;
-    api.renew(tlsOf(authority));
-    broker.renew(tlsOf(authority));
-    await link.open(loop);
-    log.info({}, 'serve: the certificates were renewed');
-  };
-  const timer = setInterval(() => {
-    renew().catch((error: unknown) => log.error(errorFacts(error), 'serve: renewing failed'));
-  }, renewMs);
-  timer.unref();
-  return async () => clearInterval(timer);
-}
-
-function tlsOf(authority: Authority): { key: string; cert: string; ca: string } {
-  return { ...authority.server, ca: authority.certificatePem };
 }
 
 function isAny(listen: string): boolean {
@@ -295,6 +296,7 @@ function endpointOf(
   const { tenant, listen } = options;
   const host = localHost(listen);
   const hosts = new Set([...names, host, 'localhost', '127.0.0.1']);
-  const registries = [...hosts].map((name) => hostPort(name, port));
+  const own = [...hosts].map((name) => hostPort(name, port));
+  const registries = [...(options.registries ?? own)];
   return { tenant, host, port, mqttPort, registries };
 }

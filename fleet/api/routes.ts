@@ -24,6 +24,8 @@ import { addEvent, listEvents } from '../store/events.js';
 import { addRelease, listReleases, needRelease } from '../store/releases.js';
 import { activeRollouts, listRollouts, needRollout } from '../store/rollouts.js';
 import type { Answer } from './exchange.js';
+import { type RegistryDesk, registryRoutes } from './registry-routes.js';
+import { variableRoutes } from './variable-routes.js';
 import { deviceView, releaseView, rolloutView } from './views.js';
 
 export interface Desk {
@@ -32,6 +34,7 @@ export interface Desk {
   readonly tenant: string;
   readonly claims: Claims;
   readonly releaseKeys: readonly TrustedKey[];
+  readonly registry: RegistryDesk;
   /** Where claim codes lead to. */
   endpoint(): { readonly host: string; readonly port: number; readonly pin: string };
   isLinked(): boolean;
@@ -133,10 +136,12 @@ const devices: Route[] = [
   {
     method: 'POST',
     path: /^\/v1\/devices\/([^/]+)\/labels$/,
-    run: async ({ db, clock }, { path, body, actor }) => {
+    run: async ({ db, clock, look }, { path, body, actor }) => {
       const { labels } = labelsRequest(body, 'body');
       const device = deviceId(path[0], 'device');
-      return ok({ device, labels: await relabel(db, device, labels, actor, clock.now()) });
+      const after = await relabel(db, device, labels, actor, clock.now());
+      look();
+      return ok({ device, labels: after });
     },
   },
   {
@@ -253,8 +258,10 @@ export const routes: readonly Route[] = [
   status,
   ...claims,
   ...devices,
+  ...variableRoutes,
   ...releases,
   ...rollouts,
+  ...registryRoutes,
   events,
 ];
 

@@ -37,6 +37,8 @@ export interface ApiOptions {
     response: ServerResponse,
     identity: Identity | undefined,
   ): Promise<void>;
+  /** Takes upgrades to a WebSocket at /mqtt; without it there are none. */
+  upgrade?(request: IncomingMessage, socket: TLSSocket, head: Buffer): void;
   readonly log: Log;
 }
 
@@ -71,12 +73,34 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     },
   );
   server.maxConnections = bounds.connectionsMax;
+  const upgraded = takeUpgrades(server, options);
   const port = await listen(server, options);
   return {
     port,
     renew: (fresh) => server.setSecureContext(fresh),
-    close: () => close(server),
+    close: () => {
+      for (const socket of upgraded) socket.destroy();
+      return close(server);
+    },
   };
+}
+
+/** The connections that are no longer HTTP's. */
+function takeUpgrades(server: Server, options: ApiOptions): ReadonlySet<TLSSocket> {
+  const upgraded = new Set<TLSSocket>();
+  if (options.upgrade === undefined) return upgraded;
+  server.on('upgrade', (request: IncomingMessage, duplex, head: Buffer) => {
+    const socket = duplex as TLSSocket;
+    socket.on('error', () => undefined); // told by its close
+    if ((request.url ?? '').split('?')[0] !== '/mqtt') {
+      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    options.upgrade?.(request, socket, head);
+  });
+  return upgraded;
 }
 
 async function answer(

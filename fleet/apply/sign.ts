@@ -19,6 +19,8 @@ export interface Order {
   readonly generation: number;
   readonly release: Assignment['release'];
   readonly rollout: string | null;
+  /** Of the device. */
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 /** The envelope as text, ready for the broker. */
@@ -31,8 +33,16 @@ export function signAssignment(signing: Signing, order: Order, nowMs: number): s
     generation: order.generation,
     release: order.release,
     ...(order.rollout === null ? {} : { rollout: order.rollout }),
+    ...(Object.keys(order.variables).length === 0 ? {} : { variables: { ...order.variables } }),
     issuedAt: instantOf(nowMs),
   };
   const bytes = Buffer.from(JSON.stringify(assignment(document, 'assignment')));
   return JSON.stringify(signEnvelope(payloadTypes.assignment, bytes, signing.key));
+}
+
+/** Those of an envelope of ours. */
+export function carriedVariables(envelope: string): Record<string, string> {
+  const { payload } = JSON.parse(envelope) as { payload: string };
+  const document: unknown = JSON.parse(Buffer.from(payload, 'base64').toString('utf8'));
+  return assignment(document, 'assignment').variables ?? {};
 }

@@ -6,7 +6,7 @@ import { agoText, jsonText, print, show } from '../../adapters/terminal.js';
 import type { ApiDevice } from '../../protocol/api.js';
 import { CodedError } from '../../protocol/error.js';
 import { type Client, withClient } from './client.js';
-import { labelsText, rootOf, shortDigest } from './words.js';
+import { labelsOf, labelsText, rootOf, shortDigest } from './words.js';
 
 const list: Command = {
   name: 'device ls',
@@ -89,7 +89,7 @@ const label: Command = {
   about: 'Set labels (KEY=VALUE) or remove them (KEY-)',
   run: async (parsed) => {
     const [device = '', ...words] = parsed.args;
-    const labels = Object.fromEntries(words.map(labelWord));
+    const labels = Object.fromEntries(words.map(pairWord));
     const after = await withClient(rootOf(parsed), (client) =>
       client.post<{ labels: Record<string, string> }>(`${pathOf(device)}/labels`, { labels }),
     );
@@ -98,11 +98,11 @@ const label: Command = {
   },
 };
 
-function labelWord(word: string): [string, string | null] {
+function pairWord(word: string): [string, string | null] {
   const at = word.indexOf('=');
   if (at > 0) return [word.slice(0, at), word.slice(at + 1)];
   if (at < 0 && word.length > 1 && word.endsWith('-')) return [word.slice(0, -1), null];
-  throw new CodedError('USAGE', `a label is KEY=VALUE or KEY-, not '${word}'`);
+  throw new CodedError('USAGE', `give KEY=VALUE or KEY-, not '${word}'`);
 }
 
 const revoke: Command = {
@@ -124,4 +124,71 @@ function pathOf(device: string): string {
   return `/v1/devices/${encodeURIComponent(device)}`;
 }
 
-export const deviceCommands: readonly Command[] = [list, inspect, label, revoke];
+const set: Command = {
+  name: 'device set',
+  args: '[DEVICE] KEY=VALUE...',
+  about: 'Set variables (DEVICE KEY=VALUE...) or remove them (KEY-), of one device or by labels',
+  options: {
+    selector: { type: 'string', multiple: true, value: 'K=V', about: 'Of all with the label' },
+    all: { type: 'boolean', about: 'Of all devices' },
+  },
+  run: async (parsed) => {
+    const pairs = parsed.list('selector');
+    const isMany = pairs.length > 0 || parsed.flag('all');
+    const [device = '', ...rest] = parsed.args;
+    const words = isMany ? parsed.args : rest;
+    if (words.length === 0) throw new CodedError('USAGE', 'give variables as KEY=VALUE or KEY-');
+    const scope = isMany ? { selector: labelsOf(pairs, 'selector') } : { device };
+    const variables = Object.fromEntries(words.map(pairWord));
+    await withClient(rootOf(parsed), (client) =>
+      client.post('/v1/variables', { ...scope, variables }),
+    );
+    return 0;
+  },
+};
+
+interface ApiVariable {
+  readonly scope: { readonly device?: string; readonly selector?: Record<string, string> };
+  readonly name: string;
+  readonly value: string;
+}
+
+const variables: Command = {
+  name: 'device variables',
+  args: '[DEVICE]',
+  about: 'Show what is set and where, or what one device gets',
+  run: async (parsed) => {
+    const [device] = parsed.args;
+    const rows = await withClient(rootOf(parsed), (client) =>
+      device === undefined ? setRows(client) : deviceRows(client, device),
+    );
+    show(rows, parsed.flag('json'), ['WHERE', 'VARIABLE', 'VALUE'], (row) => [
+      row.where,
+      row.name,
+      row.value,
+    ]);
+    return 0;
+  },
+};
+
+interface VariableRow {
+  readonly where: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+async function setRows(client: Client): Promise<VariableRow[]> {
+  const found = await client.get<{ variables: ApiVariable[] }>('/v1/variables');
+  return found.variables.map(({ scope, name, value }) => {
+    const labels = Object.entries(scope.selector ?? {}).map(([key, one]) => `${key}=${one}`);
+    return { where: scope.device ?? (labels.join(',') || 'all devices'), name, value };
+  });
+}
+
+async function deviceRows(client: Client, device: string): Promise<VariableRow[]> {
+  const path = `${pathOf(device)}/variables`;
+  const found = await client.get<{ variables: Record<string, string> }>(path);
+  return Object.entries(found.variables).map(([name, value]) => ({ where: device, name, value }));
+}
+
+export const deviceCommands: readonly Command[] = [list, inspect, label, set, variables, revoke];

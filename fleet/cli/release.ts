@@ -2,7 +2,10 @@
 // `wherry-fleet release`: makes a release from a Compose file, signs it here, and hands it to the server. The
 // release key never leaves this machine.
 
+import { isUtf8 } from 'node:buffer';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { instantOf } from '../../adapters/clock.js';
 import type { Command, Parsed } from '../../adapters/command.js';
 import { placesOf } from '../../adapters/places.js';
@@ -16,6 +19,7 @@ import { readReleaseKey } from '../operator.js';
 import { type Compose, readCompose } from '../release/compose.js';
 import { makeRelease, type Naming } from '../release/release.js';
 import { openResolver } from '../release/resolve.js';
+import { releaseVariables } from '../release/variables.js';
 import { type Client, withClient } from './client.js';
 import { rootOf, shortDigest } from './words.js';
 
@@ -30,12 +34,29 @@ const create: Command = {
       default: 'compose.yaml',
       about: 'Compose file',
     },
-    app: { type: 'string', value: 'NAME', about: "App; the file's name: by default" },
-    version: { type: 'string', value: 'V', about: 'Version for people; the counter by default' },
+    app: { type: 'string', value: 'NAME', about: "App (default the file's top-level name)" },
+    version: { type: 'string', value: 'V', about: 'Version for people (default the counter)' },
+    'env-file': {
+      type: 'string',
+      multiple: true,
+      value: 'FILE',
+      about: 'Variables of the file; .env beside it by default',
+    },
+    var: { type: 'string', multiple: true, value: 'K=V', about: 'A variable, over those of files' },
+    profile: {
+      type: 'string',
+      multiple: true,
+      value: 'NAME',
+      about: 'Take services of the profile too',
+    },
   },
   run: async (parsed) => {
     const file = parsed.text('file') ?? 'compose.yaml';
-    const compose = readCompose(await readText(file), file);
+    const compose = readCompose(await readText(file), file, {
+      variables: await variablesOf(parsed, file),
+      profiles: parsed.list('profile'),
+      readText: readSmall,
+    });
     const app = parsed.text('app') ?? compose.name;
     if (app === undefined)
       throw new CodedError('USAGE', `give --app, or a top-level name in ${file}`);
@@ -45,6 +66,28 @@ const create: Command = {
     return 0;
   },
 };
+
+/** Those that are named must be there; .env need not be. */
+async function variablesOf(parsed: Parsed, file: string): Promise<ReadonlyMap<string, string>> {
+  const named = parsed.list('env-file');
+  const beside = file === '-' ? '.env' : join(dirname(file), '.env');
+  const paths = named.length > 0 ? named : existsSync(beside) ? [beside] : [];
+  const files = await Promise.all(
+    paths.map(async (path) => ({ file: path, text: await readText(path) })),
+  );
+  return releaseVariables(files, parsed.list('var'));
+}
+
+/** Of files that the Compose file names; each ends up in a release of 64 KiB. */
+const besideBytesMax = 256 * 1024;
+
+function readSmall(path: string): string {
+  const { size } = statSync(path);
+  if (size > besideBytesMax) throw new Error(`it is longer than ${besideBytesMax} bytes`);
+  const bytes = readFileSync(path);
+  if (!isUtf8(bytes)) throw new Error('it is no UTF-8 text');
+  return bytes.toString('utf8');
+}
 
 async function readText(file: string): Promise<string> {
   try {

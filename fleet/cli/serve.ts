@@ -3,12 +3,14 @@
 // ends cleanly on SIGTERM and SIGINT.
 
 import type { Command, Parsed } from '../../adapters/command.js';
+import { notifyReady } from '../../adapters/journal.js';
 import type { LogLevel } from '../../adapters/log.js';
 import { print } from '../../adapters/terminal.js';
-import { CodedError } from '../../protocol/error.js';
+import { type BrokerAddress, parseBrokerUrl } from '../../protocol/broker.js';
+import { CodedError, messageOf } from '../../protocol/error.js';
 import { tenant as tenantCheck } from '../../protocol/name.js';
 import { bounds } from '../config.js';
-import type { Served } from '../serve.js';
+import type { Served, ServeOptions } from '../serve.js';
 import { rootOf } from './words.js';
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
@@ -36,6 +38,24 @@ export const serveCommand: Command = {
       value: 'HOST',
       about: 'Name or address by which devices reach it; the first is put into claim codes',
     },
+    broker: {
+      type: 'string',
+      value: 'URL',
+      about: 'Outside broker (mqtts:// or wss://) in place of the embedded one',
+    },
+    registry: {
+      type: 'string',
+      multiple: true,
+      value: 'HOST',
+      about:
+        'Outside registry that devices ask with their certificates, in place of the embedded one',
+    },
+    'no-registry': { type: 'boolean', about: 'No embedded registry' },
+    'on-devices': {
+      type: 'string',
+      value: 'COMMAND',
+      about: 'Shell command run after a device was enrolled or revoked, to tell an outside broker',
+    },
     tenant: { type: 'string', value: 'NAME', default: 'main', about: 'Whose fleet it is' },
     'accept-empty-database': {
       type: 'boolean',
@@ -58,12 +78,15 @@ export const serveCommand: Command = {
       httpsPort: parsed.integer('https-port', { min: 0, max: 65_535 }) ?? 8443,
       mqttPort: parsed.integer('mqtt-port', { min: 0, max: 65_535 }) ?? 8883,
       names: namesOf(parsed),
+      ...outsideOf(parsed),
       tenant: tenantCheck(parsed.text('tenant'), '--tenant'),
       acceptEmptyDatabase: parsed.flag('accept-empty-database'),
       log,
     });
-    const { host, httpsPort, mqttPort } = served;
-    print(`wherry-fleet ready https=${host}:${httpsPort} mqtt=${host}:${mqttPort}`);
+    const { host, httpsPort, broker } = served;
+    print(`wherry-fleet ready https=${host}:${httpsPort} mqtt=${broker.host}:${broker.port}`);
+    const unheard = await notifyReady();
+    if (unheard !== undefined) log.warn({ error: unheard }, 'systemd was not told');
     log.info({ signal: await ended }, 'serve: told to end');
     await closeInTime(served);
     return 0;
@@ -77,6 +100,30 @@ function namesOf(parsed: Parsed): readonly string[] {
   const names = parsed.list('name');
   if (names.length <= nameCountMax) return names;
   throw new CodedError('USAGE', `--name can be given ${nameCountMax} times`);
+}
+
+/** What takes the place of embedded parts. @throws USAGE */
+function outsideOf(parsed: Parsed): Pick<ServeOptions, 'broker' | 'registries' | 'onDevices'> {
+  const url = parsed.text('broker');
+  const hosts = parsed.list('registry');
+  const wrong = hosts.find((host) => !/^[A-Za-z0-9.[\]:-]{1,255}$/.test(host));
+  if (wrong !== undefined || hosts.length > nameCountMax) {
+    throw new CodedError('USAGE', `--registry takes HOST[:PORT], at most ${nameCountMax} times`);
+  }
+  const onDevices = parsed.text('on-devices');
+  return {
+    ...(url === undefined ? {} : { broker: brokerOf(url) }),
+    ...(hosts.length > 0 || parsed.flag('no-registry') ? { registries: hosts } : {}),
+    ...(onDevices === undefined ? {} : { onDevices }),
+  };
+}
+
+function brokerOf(url: string): BrokerAddress {
+  try {
+    return parseBrokerUrl(url, '--broker');
+  } catch (error) {
+    throw new CodedError('USAGE', messageOf(error), {}, { cause: error });
+  }
 }
 
 function levelOf(parsed: Parsed): LogLevel {

@@ -14,6 +14,7 @@ import {
   setLabels,
 } from '../store/devices.js';
 import { addEvent } from '../store/events.js';
+import { markDue } from '../store/variables.js';
 
 /** The device's id. @throws DEVICE_REVOKED */
 export function enrolled(
@@ -23,6 +24,7 @@ export function enrolled(
 ): Promise<string> {
   return db.transaction(async (tx) => {
     const device = await enrolDevice(tx, asked, nowMs);
+    await markDue(tx, device);
     const message = `by claim ${asked.claim}`;
     await addEvent(tx, { type: 'enrolled', device, message, at: instantOf(nowMs) });
     return device;
@@ -44,6 +46,7 @@ export function relabel(
     );
     const labels = labelsCheck(Object.fromEntries(merged), 'labels');
     await setLabels(tx, device, labels);
+    await markDue(tx, device); // a selector may take it in, or no longer
     await addEvent(tx, { type: 'labelled', device, message: `by ${actor}`, at: instantOf(nowMs) });
     return labels;
   });

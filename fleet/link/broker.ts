@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The embedded MQTT broker: aedes behind mutual TLS. Who a client is stands in its certificate alone, and it
+// The embedded MQTT broker: aedes behind mutual TLS, on a port of its own and by WebSocket. Who a client is stands in its certificate alone, and it
 // may only take the name that stands there. What it may write, ask for and get is topic-rules.ts. Sessions
 // are never kept: the database is the truth, and a device says hello after each connect.
 //
 // A forbidden publish closes the connection ([MQTT-3.3.5-2] leaves that or a false acknowledgement), a
 // forbidden subscription gets 128 in its SUBACK, a forbidden delivery is dropped. All three are logged.
 
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes';
 import { errorFacts, type Log } from '../../adapters/log.js';
+import { webSocketAcceptor } from '../../adapters/mqtt-ws.js';
 import { packetBound } from '../../adapters/packet-bound.js';
 import { CodedError, messageOf } from '../../protocol/error.js';
 import { commonName } from '../../protocol/name.js';
@@ -40,6 +43,8 @@ export interface Broker {
   kick(device: string): void;
   /** New connections get the new certificate. */
   renew(tls: BrokerTls): void;
+  /** Takes an HTTPS upgrade to a WebSocket with a client certificate; others are refused by HTTP status. */
+  upgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void;
   close(): Promise<void>;
 }
 
@@ -94,6 +99,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('clientError', (client, error) => gate.note(client, error));
   aedes.on('connectionError', (client, error) => gate.note(client, error));
 
+  const take = (stream: Duplex, socket: TLSSocket): void => {
+    const isWithin = packetBound();
+    stream.on('data', (chunk: Buffer) => {
+      if (!isWithin(chunk)) socket.destroy(new Error('a packet is longer than the bound'));
+    });
+    gate.join(stream, socket);
+    aedes.handle(stream);
+  };
+  const accept = webSocketAcceptor();
   const server = createServer(
     {
       ...options.tls,
@@ -102,13 +116,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       minVersion: 'TLSv1.2',
       handshakeTimeout: bounds.handshakeMs,
     },
-    (socket) => {
-      const isWithin = packetBound();
-      socket.on('data', (chunk: Buffer) => {
-        if (!isWithin(chunk)) socket.destroy(new Error('a packet is longer than the bound'));
-      });
-      aedes.handle(socket);
-    },
+    (socket) => take(socket, socket),
   );
   server.maxConnections = bounds.connectionsMax;
   server.on('tlsClientError', (error, socket) => {
@@ -125,6 +133,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     port,
     kick: (device) => gate.kick(commonName(options.tenant, device)),
     renew: (tls) => server.setSecureContext(tls),
+    upgrade: (request, socket, head) => {
+      const isFull = gate.count >= bounds.connectionsMax;
+      if (socket.authorized && !isFull)
+        accept(request, socket, head, (stream) => take(stream, socket));
+      else
+        socket.end(
+          `HTTP/1.1 ${isFull ? '503 Busy' : '403 Forbidden'}\r\ncontent-length: 0\r\n\r\n`,
+        );
+    },
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
@@ -160,14 +177,28 @@ class Gate {
   readonly #keyHashes = new WeakMap<Client, string>();
   readonly #filters = new WeakMap<Client, Set<string>>();
   readonly #clients = new Set<Client>();
+  /** The TLS connection below each client's stream, which may be a WebSocket in it. */
+  readonly #sockets = new WeakMap<Duplex, TLSSocket>();
   readonly #retained: RetainedAccount = retainedAccount(bounds.retained);
 
   constructor(options: BrokerOptions) {
     this.#options = options;
   }
 
+  get count(): number {
+    return this.#clients.size;
+  }
+
+  join(stream: Duplex, socket: TLSSocket): void {
+    this.#sockets.set(stream, socket);
+  }
+
+  #socketOf(client: Client): TLSSocket {
+    return this.#sockets.get(client.conn as Duplex) ?? (client.conn as TLSSocket);
+  }
+
   identify(client: Client): void {
-    const socket = client.conn as TLSSocket;
+    const socket = this.#socketOf(client);
     const cert = socket.authorized ? socket.getPeerCertificate() : undefined;
     const identity = identityOf(cert);
     if (identity === undefined) return;
@@ -243,14 +274,16 @@ class Gate {
     const identity = this.#identities.get(client);
     if (identity === undefined || !this.#isAdmitted(client, identity)) return false;
     if (!mayReceive(identity, this.#options.tenant, topic)) return false;
-    const socket = client.conn as TLSSocket;
-    if (socket.writableLength <= bounds.backlogBytesMax) return true;
+    const socket = this.#socketOf(client);
+    const stream = client.conn as Duplex;
+    const waiting = socket.writableLength + (stream === socket ? 0 : stream.writableLength);
+    if (waiting <= bounds.backlogBytesMax) return true;
     if (!socket.destroyed) socket.destroy(new Error('the client reads too slowly'));
     return false;
   }
 
   note(client: Client, error: Error): void {
-    const address = (client.conn as TLSSocket).remoteAddress ?? '';
+    const address = this.#socketOf(client).remoteAddress ?? '';
     const client_ = this.#names.get(client) ?? '';
     this.#options.log.warn(
       { client: client_, address, reason: messageOf(error) },
@@ -268,7 +301,7 @@ class Gate {
 
   #end(client: Client): void {
     client.close(() => undefined);
-    (client.conn as TLSSocket).destroy();
+    this.#socketOf(client).destroy();
   }
 
   #isAdmitted(client: Client, identity: Identity): boolean {

@@ -6,17 +6,16 @@
 import { randomBytes } from 'node:crypto';
 import { errorFacts, type Log, sparing } from '../../adapters/log.js';
 import { type MqttLink, openMqtt } from '../../adapters/mqtt.js';
+import type { DialOptions } from '../../adapters/mqtt-dial.js';
 import { decodePayload, encodePayload } from '../../adapters/zstd.js';
-import { parseTopic } from '../../protocol/topic.js';
+import { parseTopic, uplinkFilter } from '../../protocol/topic.js';
 import { linkName } from '../../provisioning/authority/identity.js';
 
-export interface LinkOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly servername?: string;
-  readonly tls: { ca: string; cert: string; key: string };
+export interface LinkOptions extends DialOptions {
   readonly tenant: string;
   readonly log: Log;
+  /** Default 1. */
+  readonly subscribeQos?: 0 | 1;
   /** Bounds of the delay between attempts; default 1 s and 5 min. */
   readonly delayMs?: { min: number; max: number };
   /** The text is UTF-8 of at most 256 KiB, not yet checked to be JSON. What it throws is logged. */
@@ -58,19 +57,14 @@ class Link implements FleetLink {
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    const { tenant } = options;
     this.#drops = sparing(options.log);
-    const { host, port, servername, tls, tenant, log, delayMs } = options;
     let tried = (): void => undefined;
     this.tried = new Promise((resolve) => {
       tried = resolve;
     });
     this.#mqtt = openMqtt({
-      host,
-      port,
-      tls,
-      log,
-      ...(servername === undefined ? {} : { servername }),
-      ...(delayMs === undefined ? {} : { delayMs }),
+      ...options,
       clientId: `${linkName(tenant)}.${randomBytes(6).toString('hex')}`,
       keepaliveS: 60,
       onMessage: (topic, payload) => this.#queue(topic, payload),
@@ -83,7 +77,7 @@ class Link implements FleetLink {
         options.onState(false);
       },
     });
-    void this.#mqtt.subscribe([`w1/${tenant}/u/+/+/#`]);
+    void this.#mqtt.subscribe([uplinkFilter(tenant)]);
   }
 
   get connected(): boolean {

@@ -3,15 +3,17 @@
 // connection where the request's body was not read to its end, so that its rest is not taken for a request.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Who } from './access.js';
 import { Refusal } from './types.js';
 
 export interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
+  readonly who: Who;
 }
 
-export function isHead(call: Call): boolean {
+export function isHead(call: Pick<Call, 'request'>): boolean {
   return call.request.method === 'HEAD';
 }
 
@@ -25,7 +27,7 @@ export function sendEmpty(
 }
 
 export function sendJson(
-  call: Call,
+  call: Pick<Call, 'request' | 'response'>,
   status: number,
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
@@ -35,7 +37,7 @@ export function sendJson(
 }
 
 export function sendBytes(
-  call: Call,
+  call: Pick<Call, 'request' | 'response'>,
   status: number,
   bytes: Buffer,
   headers: Readonly<Record<string, string>>,
@@ -44,7 +46,7 @@ export function sendBytes(
   call.response.end(isHead(call) ? undefined : bytes);
 }
 
-export function sendRefusal(call: Call, refusal: Refusal): void {
+export function sendRefusal(call: Pick<Call, 'request' | 'response'>, refusal: Refusal): void {
   const { request, response } = call;
   if (response.headersSent || response.destroyed) {
     response.destroy();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end points of blobs: GET and HEAD with Range, uploads in one or many pieces, mounts. The bytes are
-// streamed, never gathered. Every repository sees every blob: they are shared, and who may pull one
-// repository may pull all.
+// streamed, never gathered. Who may call them, and for which blobs, registry.ts has checked.
 
 import { pipeline } from 'node:stream/promises';
 import type { Digest } from '../../protocol/name.js';
@@ -45,19 +44,20 @@ export async function sendBlob(call: Call, blobs: Blobs, digest: Digest): Promis
   else await pipeline(blobs.stream(digest, start, end), response);
 }
 
-/** POST: a mount, a whole blob, or a new upload. */
+/** POST: a mount, a whole blob, or a new upload; a mount that may not be becomes an upload. */
 export async function startUpload(
   call: Call,
   name: string,
   blobs: Blobs,
   uploads: Uploads,
+  mayMount: (digest: Digest, from: string | null) => Promise<boolean>,
 ): Promise<void> {
   const mount = call.query.get('mount');
   if (mount !== null) {
     const digest = digestOf(mount);
     const from = call.query.get('from');
     if (from !== null) checkName(from);
-    if ((await blobs.touch(digest)) !== undefined) {
+    if ((await mayMount(digest, from)) && (await blobs.touch(digest)) !== undefined) {
       sendCreated(call, name, digest);
       return;
     }

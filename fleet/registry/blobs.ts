@@ -65,6 +65,11 @@ export class Blobs {
     await syncFolder(this.folder);
   }
 
+  /** Now, whoever names it: the caller has looked. */
+  async remove(digest: Digest): Promise<void> {
+    await rm(this.path(digest), { force: true });
+  }
+
   async #stat(digest: Digest): Promise<Stats | undefined> {
     try {
       return await stat(this.path(digest));

@@ -60,6 +60,7 @@ export async function putManifest(
   reference: Reference,
   blobs: Blobs,
   bounds: RegistryBounds,
+  isOwn: (digest: Digest) => Promise<boolean>,
 ): Promise<void> {
   const type = (call.request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
   if (!Object.values(mediaTypes).some((known) => known === type)) {
@@ -71,7 +72,7 @@ export async function putManifest(
     throw new Refusal(400, 'DIGEST_INVALID', `the manifest has the digest ${found}`);
   }
   const content = readManifest(bytes, type, bounds);
-  await checkBlobs(content, blobs);
+  await checkBlobs(content, blobs, isOwn);
   checkChildren(content, repository);
   await blobs.write(found, bytes);
   const artifactType = content.artifactType ?? content.config?.mediaType;
@@ -120,13 +121,17 @@ function readManifest(bytes: Buffer, type: string, bounds: RegistryBounds): Mani
   return content;
 }
 
-async function checkBlobs(content: Manifest, blobs: Blobs): Promise<void> {
+async function checkBlobs(
+  content: Manifest,
+  blobs: Blobs,
+  isOwn: (digest: Digest) => Promise<boolean>,
+): Promise<void> {
   const named = [
     ...(content.config === undefined ? [] : [content.config]),
     ...(content.layers ?? []),
   ];
   for (const blob of named) {
-    const size = await blobs.touch(blob.digest);
+    const size = (await isOwn(blob.digest)) ? await blobs.touch(blob.digest) : undefined;
     if (size === undefined) {
       throw new Refusal(404, 'MANIFEST_BLOB_UNKNOWN', `there is no blob ${blob.digest}`);
     }

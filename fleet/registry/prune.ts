@@ -51,7 +51,8 @@ export async function prune(
   return { count, bytes };
 }
 
-async function namesOf(of: Digest, blobs: Blobs): Promise<Digest[]> {
+/** What a manifest names: config, layers, manifests. @throws STORE_CORRUPT */
+export async function namesOf(of: Digest, blobs: Blobs): Promise<Digest[]> {
   const bytes = await blobs.read(of);
   if (bytes === undefined) {
     throw new CodedError('STORE_CORRUPT', `${blobs.path(of)} is missing`, { digest: of });

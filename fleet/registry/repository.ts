@@ -80,6 +80,11 @@ export class Repository {
     return repository;
   }
 
+  /** Another object after each change. */
+  get stamp(): object {
+    return this.#content;
+  }
+
   get isEmpty(): boolean {
     return this.#content.manifests.size === 0;
   }

@@ -51,6 +51,12 @@ export interface RegistryBounds {
   readonly repositoriesMax: number;
   readonly manifestsMax: number;
   readonly tagsMax: number;
+  /** Between two garbage collections by itself. */
+  readonly sweepMs: number;
+  /** From a delete to the next one. */
+  readonly sweepSoonMs: number;
+  /** A blob that no manifest names is kept for so long after it was last asked for: a push may be on its way. */
+  readonly unusedMs: number;
 }
 
 export const defaultBounds: RegistryBounds = {
@@ -62,6 +68,9 @@ export const defaultBounds: RegistryBounds = {
   repositoriesMax: 10_000,
   manifestsMax: 10_000,
   tagsMax: 10_000,
+  sweepMs: 6 * 3_600_000,
+  sweepSoonMs: 60_000,
+  unusedMs: 3_600_000,
 };
 
 export const mediaTypes = {

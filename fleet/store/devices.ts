@@ -32,6 +32,8 @@ export interface NewDevice {
   /** What it would like to be called. */
   readonly name: string | undefined;
   readonly serial: string | undefined;
+  /** What secrets for it are sealed to; an agent of before has none. */
+  readonly sealKey?: string | undefined;
   readonly labels: Labels;
 }
 
@@ -42,7 +44,7 @@ export interface NewDevice {
 export async function enrolDevice(tx: Tx, asked: NewDevice, nowMs: number): Promise<string> {
   const labels = JSON.stringify(asked.labels);
   const known = await tx.get<{ device: string; revokedAt: number | null }>(
-    'SELECT device, revokedAt FROM devices WHERE keyHash = ?',
+    'SELECT device, revokedAt FROM devices WHERE ?1 IN (keyHash, askedKey, freshKey)',
     [asked.keyHash],
   );
   if (known !== undefined && known.revokedAt !== null) {
@@ -50,13 +52,18 @@ export async function enrolDevice(tx: Tx, asked: NewDevice, nowMs: number): Prom
     throw new CodedError('DEVICE_REVOKED', `the key of ${device} is revoked`, { device });
   }
   if (known !== undefined) {
-    await tx.run('UPDATE devices SET labels = ? WHERE device = ?', [labels, known.device]);
+    await tx.run(
+      `UPDATE devices SET labels = ?, sealKey = COALESCE(?, sealKey), askedKey = ?, freshKey = NULL
+         WHERE device = ?`,
+      [labels, asked.sealKey ?? null, asked.keyHash, known.device],
+    );
     return known.device;
   }
   const device = await freeName(tx, asked);
   await tx.run(
-    'INSERT INTO devices (device, keyHash, labels, serial, enrolledAt) VALUES (?, ?, ?, ?, ?)',
-    [device, asked.keyHash, labels, asked.serial ?? null, nowMs],
+    `INSERT INTO devices (device, keyHash, labels, serial, sealKey, enrolledAt)
+     VALUES (?, ?, ?, ?, ?, ?)`,
+    [device, asked.keyHash, labels, asked.serial ?? null, asked.sealKey ?? null, nowMs],
   );
   return device;
 }
@@ -116,7 +123,7 @@ export async function revokeDevice(tx: Tx, device: string, nowMs: number): Promi
   );
 }
 
-/** What is said in hello; the caller has checked that it is newer. */
+/** What is said in hello; the caller has checked that it is newer. Who says it is online: not every broker keeps presence. */
 export async function saveHello(
   tx: Tx,
   device: string,
@@ -124,7 +131,7 @@ export async function saveHello(
   nowMs: number,
 ): Promise<void> {
   await tx.run(
-    `UPDATE devices SET seenAt = ?, agent = ?, platform = ?, memoryBytes = ?, epoch = ?,
+    `UPDATE devices SET online = 1, seenAt = ?, agent = ?, platform = ?, memoryBytes = ?, epoch = ?,
        generation = ?, release = ? WHERE device = ?`,
     [
       nowMs,
@@ -188,7 +195,29 @@ function deviceOf(row: Row): Device {
   };
 }
 
-/** The devices in service, each with the hash of its key. */
-export function admittedDevices(tx: Tx): Promise<Array<{ device: string; keyHash: string }>> {
-  return tx.all('SELECT device, keyHash FROM devices WHERE revokedAt IS NULL');
+/** After a renewal: the key that it asked with and the one that it got. */
+export async function saveRenewal(
+  tx: Tx,
+  device: string,
+  keys: { asked: string; fresh: string },
+): Promise<void> {
+  await tx.run('UPDATE devices SET askedKey = ?, freshKey = ? WHERE device = ?', [
+    keys.asked,
+    keys.fresh,
+    device,
+  ]);
+}
+
+/** The devices in service, each with the hashes of its keys: one, or two after a renewal. */
+export async function admittedDevices(
+  tx: Tx,
+): Promise<Array<{ device: string; keyHashes: string[] }>> {
+  const rows = await tx.all<{ device: string; asked: string; fresh: string | null }>(
+    `SELECT device, COALESCE(askedKey, keyHash) AS asked, freshKey AS fresh
+       FROM devices WHERE revokedAt IS NULL`,
+  );
+  return rows.map(({ device, asked, fresh }) => ({
+    device,
+    keyHashes: fresh === null ? [asked] : [asked, fresh],
+  }));
 }

@@ -2,6 +2,8 @@
 // The tables of the fleet's database. Times are ms since 1970, documents are JSON text. Only ever appended to.
 
 import { claimTables } from '../../provisioning/authority/claims.js';
+import { secretTables } from '../sealed/secrets.js';
+import { variableTables } from './variables.js';
 
 const tables = `
 CREATE TABLE devices (
@@ -133,4 +135,18 @@ CREATE INDEX events_own ON events(id) WHERE told = 0;
 
 const catchUp = 'ALTER TABLE rollouts ADD COLUMN catchUp INTEGER NOT NULL DEFAULT 1;';
 
-export const migrations: readonly string[] = [tables, claimTables, toldEvents, catchUp];
+/** After a renewal: the key that was asked with and the new one, in place of keyHash, which stays who it is. */
+const renewedKeys = `
+ALTER TABLE devices ADD COLUMN askedKey TEXT;
+ALTER TABLE devices ADD COLUMN freshKey TEXT;
+`;
+
+export const migrations: readonly string[] = [
+  tables,
+  claimTables,
+  toldEvents,
+  catchUp,
+  secretTables,
+  variableTables,
+  renewedKeys,
+];

@@ -52,7 +52,7 @@ test('a device gets its own desired, releases and the floor, also what was retai
   await link.link.publish(floorTopic('acme'), Buffer.from('floor'), { retain: true });
 
   const pump = aClient(t, { port, tls: await fleet.device('pump-1'), clientId: 'acme--pump-1' });
-  await pump.link.subscribe(['w1/acme/d/pump-1/#', 'w1/acme/rel/+', 'w1/acme/floor']);
+  await pump.link.subscribe(['w1/acme/d/acme--pump-1/#', 'w1/acme/rel/+', 'w1/acme/floor']);
   t.is(await pump.message(desiredTopic('acme', 'pump-1')), 'mine');
   t.is(await pump.message(releaseTopic('acme', hex)), 'release');
   t.is(await pump.message(floorTopic('acme')), 'floor');
@@ -70,11 +70,11 @@ test('a device is refused every filter that is not its own', async (t) => {
     'w1/acme/#',
     'w1/acme/d/#',
     'w1/acme/d/+/desired',
-    'w1/acme/d/pump-2/#',
-    'w1/acme/d/pump-10/desired',
+    'w1/acme/d/acme--pump-2/#',
+    'w1/acme/d/acme--pump-10/desired',
     'w1/acme/u/+/+/#',
     'w1/other/rel/+',
-    '$share/g/w1/acme/d/pump-1/#',
+    '$share/g/w1/acme/d/acme--pump-1/#',
     '$SYS/#',
   ];
   for (const filter of filters) {
@@ -105,14 +105,14 @@ test('a message on a foreign or malformed topic is not delivered to a device', a
   const fleet = await aFleet(t);
   const { port } = await aBroker(t, fleet);
   const pump = aClient(t, { port, tls: await fleet.device('pump-1'), clientId: 'acme--pump-1' });
-  await pump.link.subscribe(['w1/acme/d/pump-1/#', 'w1/acme/rel/#']);
+  await pump.link.subscribe(['w1/acme/d/acme--pump-1/#', 'w1/acme/rel/#']);
   await pump.up();
   const link = await theLink(t, fleet, port);
   for (const topic of [
     desiredTopic('acme', 'pump-2'),
     'w1/acme/rel/not-a-digest', // inside the granted filter, yet no topic of ours
     `w1/acme/rel/${hex}/more`,
-    'w1/acme/d/pump-1/secret/of/others',
+    'w1/acme/d/acme--pump-1/secret/of/others',
     upTopic('acme', 'pump-2', 'hello'),
   ]) {
     await link.link.publish(topic, Buffer.from('no'), {});
@@ -288,7 +288,7 @@ test('a revoked device is not let in, and one that is in is kicked and gets noth
   t.is(pump.losses[1]?.code, 'LINK_AUTH');
 });
 
-test('an operator reads the tenant and writes nothing', async (t) => {
+test('an operator reads the tenant, writes signed documents, and nothing else', async (t) => {
   const fleet = await aFleet(t);
   const { port } = await aBroker(t, fleet);
   const link = await theLink(t, fleet, port);
@@ -297,6 +297,8 @@ test('an operator reads the tenant and writes nothing', async (t) => {
   await eve.up();
   await link.link.publish(desiredTopic('acme', 'pump-1'), Buffer.from('x'), {});
   t.is(await eve.message(desiredTopic('acme', 'pump-1')), 'x');
+  await eve.link.publish(desiredTopic('acme', 'pump-2'), Buffer.from('y'), { retain: true });
+  t.is(await link.message(desiredTopic('acme', 'pump-2')), 'y');
   await eve.link.publish(floorTopic('acme'), Buffer.from('forged'), {}).catch(() => undefined);
   t.is((await eve.loss()).code, 'LINK_DOWN');
   t.false(link.messages.some(({ payload }) => payload === 'forged'));

@@ -53,7 +53,7 @@ test('a long document goes down compressed and a long report comes up whole', as
     clientId: 'acme--pump-1',
     onMessage: (_topic, payload) => received.push(payload),
   });
-  await pump.link.subscribe(['w1/acme/d/pump-1/#']);
+  await pump.link.subscribe(['w1/acme/d/acme--pump-1/#']);
   await pump.up();
   const text = JSON.stringify({ workloads: Array.from({ length: 200 }, (_, at) => `web-${at}`) });
   await link.publish(desiredTopic('acme', 'pump-1'), text, { retain: true });
