@@ -8,12 +8,16 @@ import { type Cron, openCron } from '../adapters/cron.js';
 import { errorFacts, type Log } from '../adapters/log.js';
 import type { Places } from '../adapters/places.js';
 import { type ImageConfig, parseConfig } from '../images/oci/config.js';
+import { cpuPlatform } from '../images/oci/cpu.js';
 import { hostPlatform } from '../images/oci/platform.js';
 import { certDirsOf } from '../images/registry/certs.js';
+import { readSettings } from '../images/registry/settings.js';
+import type { Credentials } from '../images/registry/tokens.js';
 import type { Event } from '../protocol/device.js';
 import { CodedError } from '../protocol/error.js';
-import type { Digest } from '../protocol/name.js';
-import { type DeviceIdentity, loadIdentity } from '../provisioning/device/identity.js';
+import { type DeviceIdentity, expiryOf, loadIdentity } from '../provisioning/device/identity.js';
+import { renewAt, renewIdentity } from '../provisioning/device/renew.js';
+import { loginFrom, openSealed, type Sealed } from '../provisioning/device/seal.js';
 import { settleCutOff } from './apply/apply.js';
 import type { EventFacts } from './apply/context.js';
 import * as bounds from './config.js';
@@ -46,9 +50,14 @@ export async function openAgent(parts: AgentParts): Promise<{ close(): Promise<v
   await settleCutOff({ store, clock, log: log.child({ room: 'loop' }) });
   const run = await openRun({ places, store, log: log.child({ room: 'run' }), clock, bindRoots });
   const certDirs = certDirsOf(places.config);
-  const platform = hostPlatform();
-  const pull = openPull({ store, log: log.child({ room: 'pull' }), clock, platform, certDirs });
+  const platform = cpuPlatform();
   const outside = new Outside(parts, store);
+  const registry = {
+    ...(await readSettings(places.config, process.env)),
+    credentials: (host: string) => outside.login(host),
+  };
+  const pullLog = log.child({ room: 'pull' });
+  const pull = openPull({ store, log: pullLog, clock, platform, certDirs, registry });
   await outside.start();
   const loop = openLoop({
     store,
@@ -63,7 +72,7 @@ export async function openAgent(parts: AgentParts): Promise<{ close(): Promise<v
     onSeen: (seen) => outside.say(seen),
   });
   const unwatch = run.watch(() => loop.ring());
-  const view = viewOf({ store, loop, pull, certDirs, version, outside });
+  const view = viewOf({ store, loop, pull, registry: { ...registry, certDirs }, version, outside });
   const local = await serveLocal({ places, store, run, view, log: log.child({ room: 'local' }) });
   outside.join(loop);
   return {
@@ -92,6 +101,7 @@ export class Outside {
   readonly #speaker: Speaker;
   readonly #closing = new AbortController();
   #identity: DeviceIdentity | undefined;
+  #sealed: Sealed | undefined;
   #link: AgentLink | undefined;
   #down: CodedError | undefined;
   #cron: Cron | undefined;
@@ -166,12 +176,19 @@ export class Outside {
   join(loop: Loop): void {
     this.#loop = loop;
     const { helloPattern, helloJitterMsMax, sweepPattern, sweepJitterMsMax } = bounds;
+    const { renewPattern, renewJitterMsMax } = bounds;
     const jobs = [
       {
         name: 'hello',
         pattern: helloPattern,
         jitterMsMax: helloJitterMsMax,
         run: () => this.#hello(),
+      },
+      {
+        name: 'renew',
+        pattern: renewPattern,
+        jitterMsMax: renewJitterMsMax,
+        run: () => this.#renew(loop),
       },
       {
         name: 'sweep',
@@ -184,7 +201,8 @@ export class Outside {
     void this.#connect(loop);
   }
 
-  async #connect(loop: Loop): Promise<void> {
+  /** Waits for an identity, or for the end. */
+  async #identified(): Promise<void> {
     const { signal } = this.#closing;
     let told = '';
     while (this.#identity === undefined && !signal.aborted) {
@@ -198,25 +216,87 @@ export class Outside {
       if (this.#identity !== undefined) break;
       await systemClock.sleep(bounds.identityMs, signal).catch(() => undefined);
     }
-    if (this.#identity === undefined || signal.aborted) return;
+  }
+
+  async #connect(loop: Loop): Promise<void> {
+    await this.#identified();
+    await this.#linked(loop);
+    await this.#renew(loop); // it may have been off when it was due
+  }
+
+  /** What fails (a full disk, say) is logged and tried again: what runs does not need the link. */
+  async #linked(loop: Loop): Promise<void> {
+    const { signal } = this.#closing;
+    while (this.#identity !== undefined && !signal.aborted) {
+      try {
+        await this.#openSealed(this.#identity, loop);
+        await this.#openLink(this.#identity, loop);
+        return;
+      } catch (error) {
+        this.#log.error(errorFacts(error), 'the link cannot be opened');
+        await systemClock.sleep(bounds.identityMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** What fails is logged and tried again by the cron's pattern; nothing stops for it. */
+  async #renew(loop: Loop): Promise<void> {
+    if (this.#identity === undefined || this.#closing.signal.aborted) return;
+    if (systemClock.now() < renewAt(this.#identity)) return;
+    try {
+      const { config } = this.#parts.places;
+      const fresh = await renewIdentity(config, this.#identity, this.#closing.signal);
+      if (fresh === undefined) return;
+      this.#identity = fresh;
+      this.#log.info({ until: instantOf(expiryOf(fresh)) }, 'the certificate was renewed');
+      await this.#link?.close();
+      await this.#linked(loop);
+    } catch (error) {
+      this.#log.warn(errorFacts(error), 'the certificate was not renewed');
+    }
+  }
+
+  async #openLink(identity: DeviceIdentity, loop: Loop): Promise<void> {
     const seq = await this.#store.nextSeq();
-    const receiver = this.#receiver(this.#identity, loop);
+    const receiver = this.#receiver(identity, loop);
+    const { broker, proxy, plain, linkDelayMs } = this.#parts.config;
     this.#link = openLink({
-      identity: this.#identity,
+      identity,
+      plain,
+      ...(broker === undefined ? {} : { broker }),
+      ...(proxy === undefined ? {} : { proxy }),
       bootId: this.#store.bootId,
       seq,
       log: this.#log,
-      ...(this.#parts.config.linkDelayMs === undefined
-        ? {}
-        : { delayMs: this.#parts.config.linkDelayMs }),
+      ...(linkDelayMs === undefined ? {} : { delayMs: linkDelayMs }),
       onDesired: (text) => receiver.desired(text),
       onRelease: (text) => receiver.release(text),
+      onSealed: (text) => this.#takeSealed(text, loop),
       onUp: () => void this.#up(),
       onDown: (reason) => {
         this.#down = reason;
       },
     });
     this.#speaker.attach(this.#link);
+  }
+
+  /** Of a registry, from the secrets that the fleet sealed to this device. */
+  login(host: string): Credentials | undefined {
+    return this.#sealed === undefined ? undefined : loginFrom(this.#sealed, host);
+  }
+
+  async #openSealed(identity: DeviceIdentity, loop: Loop): Promise<void> {
+    this.#sealed = await openSealed(this.#parts.places.config, identity);
+    if (this.#sealed.names.length === 0) return;
+    await this.#store.journal.clearBackoffs(); // a pull may have been quicker
+    loop.ring();
+  }
+
+  async #takeSealed(text: string, loop: Loop): Promise<void> {
+    if ((await this.#sealed?.accept(text)) !== 'new') return;
+    this.#log.info({ names: this.#sealed?.names.length ?? 0 }, 'sealed secrets received');
+    await this.#store.journal.clearBackoffs(); // a pull may have failed for want of them
+    loop.ring();
   }
 
   #receiver(identity: DeviceIdentity, loop: Loop): Receiver {
@@ -229,6 +309,7 @@ export class Outside {
       onRefused: (error) => this.#log.warn(errorFacts(error), 'desired refused'),
       onReleased: (digest) => {
         this.#log.info({ release: digest }, 'release received');
+        void this.#want();
         loop.ring();
       },
       onAccepted: ({ epoch, generation, release }, missing) => {
@@ -236,16 +317,16 @@ export class Outside {
         this.#epoch = epoch;
         this.#askAtMs = systemClock.monotonicMs() + bounds.missingMs;
         if (missing.length > 0) setTimeout(() => loop.ring(), bounds.missingMs).unref();
-        void this.#want(missing);
+        void this.#want();
         loop.ring();
       },
     });
   }
 
-  async #want(missing: readonly Digest[]): Promise<void> {
-    if (missing.length === 0) return;
+  /** Subscribes to the documents of releases that are missing, and to no others. */
+  async #want(): Promise<void> {
     try {
-      await this.#link?.want(missing);
+      await this.#link?.want(await missingReleases(this.#store));
     } catch (error) {
       this.#log.info(errorFacts(error), 'release not subscribed; hello asks for it');
     }
@@ -254,7 +335,7 @@ export class Outside {
   async #up(): Promise<void> {
     try {
       this.#down = undefined;
-      await this.#want(await missingReleases(this.#store));
+      await this.#want();
       await this.#speaker.up(await this.#helloNow());
       if (this.#seen !== undefined) this.say(this.#seen);
       this.#loop?.ring();

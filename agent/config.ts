@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { readIfThere } from '../adapters/durable.js';
 import type { LogLevel } from '../adapters/log.js';
 import type { Places } from '../adapters/places.js';
+import { type BrokerAddress, parseBrokerUrl } from '../protocol/broker.js';
 import {
   array,
   boolean,
@@ -17,8 +18,9 @@ import {
   string,
 } from '../protocol/check.js';
 import { CodedError, messageOf } from '../protocol/error.js';
+import { capability } from '../protocol/isolation.js';
 import { parseJson } from '../protocol/json.js';
-import type { Policy } from './plan/observed.js';
+import { type Policy, strictPolicy } from './plan/observed.js';
 
 const mebi = 1024 * 1024;
 
@@ -45,6 +47,9 @@ export const identityMs = 5000;
 /** Patterns of the periodic reasons to wake (UTC). */
 export const helloPattern = '*/15 * * * *';
 export const helloJitterMsMax = 5 * 60_000;
+/** Looks whether the certificate is to be renewed; a renewal that failed is tried again then. */
+export const renewPattern = '41 */6 * * *';
+export const renewJitterMsMax = 60 * 60_000;
 export const sweepPattern = '17 3 * * *';
 export const sweepJitterMsMax = 30 * 60_000;
 
@@ -53,11 +58,25 @@ const agentJson = object({
   diskLowBytes: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   /** Bounds of the delay between attempts to reach the broker, ms. */
   linkDelayMs: optional(object({ min: integer(10, 3_600_000), max: integer(10, 3_600_000) })),
+  /** The broker, in place of the one that enrolment named: mqtts://HOST:PORT or wss://HOST:PORT/PATH. */
+  mqtt: optional(
+    object({
+      url: optional(string({ lengthMax: 512 })),
+      /** Documents go out as plain JSON, so that any MQTT tool shows them. */
+      plain: optional(boolean),
+    }),
+  ),
+  /** HTTP proxy on the way to the broker: http://[NAME:PASSWORD@]HOST:PORT; '' = none, whatever HTTPS_PROXY says. */
+  proxy: optional(string({ lengthMax: 512 })),
 });
 
 const policyJson = object({
   allowPrivileged: optional(boolean),
   allowDevices: optional(boolean),
+  allowHostNetwork: optional(boolean),
+  allowCapabilities: optional(array(capability, 64)),
+  allowSysctls: optional(boolean),
+  allowSeccomp: optional(boolean),
   bindRoots: optional(
     array(
       string({ pattern: /^\/[^\0:]*$/, lengthMax: 1024, form: 'an absolute path without colon' }),
@@ -70,23 +89,36 @@ export interface AgentConfig {
   readonly logLevel: LogLevel | undefined;
   readonly diskLowBytes: number;
   readonly linkDelayMs: { readonly min: number; readonly max: number } | undefined;
+  /** undefined = the one that enrolment named. */
+  readonly broker: BrokerAddress | undefined;
+  readonly plain: boolean;
+  /** '' = none; undefined = as HTTPS_PROXY and NO_PROXY say. */
+  readonly proxy: string | undefined;
   readonly policy: Policy;
 }
 
 /** What is not allowed in so many words is forbidden. @throws CONFIG_BAD */
 export async function loadConfig(places: Places): Promise<AgentConfig> {
-  const agent = await readFields(join(places.config, 'agent.json'), agentJson);
+  const path = join(places.config, 'agent.json');
+  const agent = await readFields(path, agentJson);
   const policy = await readFields(join(places.config, 'policy.json'), policyJson);
   return {
     logLevel: agent.logLevel,
     diskLowBytes: agent.diskLowBytes ?? 64 * mebi,
     linkDelayMs: agent.linkDelayMs,
-    policy: {
-      allowPrivileged: policy.allowPrivileged ?? false,
-      allowDevices: policy.allowDevices ?? false,
-      bindRoots: policy.bindRoots ?? [],
-    },
+    broker: agent.mqtt?.url === undefined ? undefined : brokerOf(agent.mqtt.url, path),
+    plain: agent.mqtt?.plain ?? false,
+    proxy: agent.proxy,
+    policy: { ...strictPolicy, ...policy },
   };
+}
+
+function brokerOf(url: string, path: string): BrokerAddress {
+  try {
+    return parseBrokerUrl(url, `${path}: mqtt.url`);
+  } catch (error) {
+    throw new CodedError('CONFIG_BAD', messageOf(error), { path }, { cause: error });
+  }
 }
 
 async function readFields<T>(path: string, check: Check<T>): Promise<T> {

@@ -4,12 +4,12 @@
 // asks any network, works without an identity and without a link, and ends on SIGTERM without touching a
 // container. Two agents never share a root.
 
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Parsed, Program } from '../adapters/command.js';
+import { notifyReady } from '../adapters/journal.js';
 import { type LogLevel, openLog } from '../adapters/log.js';
-import { placesOf, projectFolder } from '../adapters/places.js';
-import { main, print } from '../adapters/terminal.js';
+import { placesOf } from '../adapters/places.js';
+import { main } from '../adapters/terminal.js';
+import { programVersion } from '../adapters/version.js';
 import { CodedError } from '../protocol/error.js';
 import { openAgent } from './agent.js';
 import { closeMsMax, loadConfig } from './config.js';
@@ -19,7 +19,7 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
 const program: Program = {
   name: 'wherryd',
-  about: 'The device agent: keeps the containers of the desired release running.',
+  about: 'The device agent: keeps the containers of the desired release running',
   options: {
     root: {
       type: 'string',
@@ -30,25 +30,29 @@ const program: Program = {
     'log-level': {
       type: 'string',
       value: 'LEVEL',
-      about: `One of ${levels.join(', ')} (default info)`,
+      about: `One of ${levels.join(', ')} (default info, or what agent.json says)`,
     },
-    version: { type: 'boolean', about: 'Show the version' },
   },
   commands: [
     {
       name: '',
-      about: 'The device agent: keeps the containers of the desired release running.',
+      about: 'The device agent: keeps the containers of the desired release running',
       run: serve,
     },
   ],
+  section: 8,
+  choices: { LEVEL: levels },
+  files: {
+    '/etc/wherry/agent.json': 'Log level, free space to keep, delays of the link; may be absent.',
+    '/etc/wherry/policy.json':
+      'What a release may ask of this device; may be absent: then nothing.',
+    '/var/lib/wherry': 'Containers, images, logs and the database.',
+    '/run/wherry/wherryd.sock': 'The socket on which wherry(1) asks; root only.',
+  },
 };
 
 async function serve(parsed: Parsed): Promise<number> {
-  const version = await readVersion();
-  if (parsed.flag('version')) {
-    print(`wherryd ${version}`);
-    return 0;
-  }
+  const version = programVersion();
   const level = levelOf(parsed.text('log-level'));
   if (process.geteuid?.() !== 0) {
     throw new CodedError('NOT_ROOT', 'wherryd needs root for namespaces, mounts and cgroups');
@@ -60,6 +64,8 @@ async function serve(parsed: Parsed): Promise<number> {
   const lock = await lockRoot(places);
   const agent = await openAgent({ places, config, log, version });
   log.info({ version, root: places.root, pid: process.pid }, 'wherryd ready');
+  const unheard = await notifyReady();
+  if (unheard !== undefined) log.warn({ error: unheard }, 'systemd was not told');
 
   const reason = await ending;
   log.info({ reason }, 'wherryd stops; the containers go on');
@@ -81,11 +87,6 @@ function endOf(emitter: NodeJS.Process): Promise<string> {
   return new Promise((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) emitter.once(name, () => resolve(name));
   });
-}
-
-async function readVersion(): Promise<string> {
-  const text = await readFile(join(projectFolder(), 'package.json'), 'utf8');
-  return String((JSON.parse(text) as { version?: unknown }).version ?? '0');
 }
 
 await main(program);

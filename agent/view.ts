@@ -4,7 +4,7 @@
 
 import { digestOf } from '../images/oci/document.js';
 import { parseReference } from '../images/oci/reference.js';
-import { openRegistry } from '../images/registry/client.js';
+import { openRegistry, type RegistryOptions } from '../images/registry/client.js';
 import type { Digest } from '../protocol/name.js';
 import type { LoopView } from './local/types.js';
 import type { Loop, Seen } from './loop.js';
@@ -17,7 +17,7 @@ export interface ViewParts {
   readonly store: Store;
   readonly loop: Loop;
   readonly pull: Pull;
-  readonly certDirs: readonly string[];
+  readonly registry: RegistryOptions;
   readonly version: string;
   readonly outside: {
     readonly who: Omit<Who, 'agent'>;
@@ -44,7 +44,7 @@ export function viewOf(parts: ViewParts): LoopView {
     },
     pull: (reference, { signal, onProgress }) =>
       loop.holding(async () => {
-        const digest = await resolveDigest(reference, parts.certDirs, signal);
+        const digest = await resolveDigest(reference, parts.registry, signal);
         const pulled = await pull.image(
           { reference, digest },
           {
@@ -65,12 +65,12 @@ export function viewOf(parts: ViewParts): LoopView {
 
 async function resolveDigest(
   text: string,
-  certDirs: readonly string[],
+  options: RegistryOptions,
   signal: AbortSignal | undefined,
 ): Promise<Digest> {
   const reference = parseReference(text);
   if (reference.digest !== undefined) return reference.digest;
-  const registry = openRegistry({ certDirs });
+  const registry = openRegistry(options);
   try {
     return digestOf((await registry.manifest(reference, signal)).bytes);
   } finally {

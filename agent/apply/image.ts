@@ -3,6 +3,7 @@
 // what is gone is not missed.
 
 import { CodedError } from '../../protocol/error.js';
+import { sharedOf } from '../run/shared.js';
 import type { Executor } from './context.js';
 
 export const pullImage: Executor<'pull'> = async (step, context) => {
@@ -46,7 +47,9 @@ export const createContainer: Executor<'create'> = async (step, context) => {
   }
   const config = await context.configOf(image);
   await store.images.put({ ...image, usedAt: clock.now() });
-  await run.create({ id, spec, release, workload, image: image.digest, config, layers });
+  const held = (await store.desired.releases()).find(({ digest }) => digest === release);
+  const shared = held === undefined ? {} : { shared: sharedOf(held.release, workload) };
+  await run.create({ id, spec, release, workload, image: image.digest, config, layers, ...shared });
 };
 
 function lacking(container: string, what: string): CodedError {

@@ -7,6 +7,7 @@
 import { type Assignment, assignment as assignmentCheck } from '../../protocol/assignment.js';
 import { payloadTypes } from '../../protocol/envelope.js';
 import type { Trust } from '../../protocol/trust.js';
+import { markOf } from '../store/floor.js';
 import type { Mark, Store } from '../store/types.js';
 import { readSigned, refused } from './signed.js';
 
@@ -24,7 +25,7 @@ export interface AssignmentContext {
   readonly nowMs: number;
 }
 
-/** Envelope of a document of at most 1 KB, with room for signatures. */
+/** Envelope of a document of at most 1 KB and 4 KiB of variables, with room for signatures. */
 export const assignmentBytesMax = 16 * 1024;
 
 /** `known`: it was accepted before. */
@@ -45,7 +46,9 @@ export async function acceptAssignment(
   });
   checkAddress(assignment, believer);
   const last = (await store.desired.assignment())?.assignment;
-  if (last !== undefined && isSame(assignment, last)) return { is: 'known', assignment: last };
+  if (last !== undefined && isSame(markOf(assignment), markOf(last))) {
+    return { is: 'known', assignment: last };
+  }
   checkOrder(assignment, await store.desired.floor());
   await checkCounter(assignment, store);
   checkExpiry(assignment, context.nowMs);
@@ -70,11 +73,12 @@ function checkAddress(assignment: Assignment, believer: Believer): void {
   }
 }
 
-function isSame(assignment: Assignment, last: Assignment): boolean {
+function isSame(one: Mark, other: Mark): boolean {
   return (
-    assignment.epoch === last.epoch &&
-    assignment.generation === last.generation &&
-    assignment.release?.digest === last.release?.digest
+    one.epoch === other.epoch &&
+    one.generation === other.generation &&
+    one.release === other.release &&
+    one.variables === other.variables
   );
 }
 
@@ -87,8 +91,8 @@ function checkOrder(assignment: Assignment, last: Mark | undefined): void {
     throw refused('DESIRED_EPOCH', message, factsOf(assignment));
   }
   if (assignment.generation === last.generation) {
-    if ((assignment.release?.digest ?? null) === last.release) return;
-    const message = `assignment: another release than that of ${where} accepted before`;
+    if (isSame(markOf(assignment), last)) return;
+    const message = `assignment: another release or other variables than those of ${where} accepted before`;
     throw refused('DESIRED_EQUIVOCATION', message, factsOf(assignment));
   }
   if (assignment.generation < last.generation) {

@@ -73,9 +73,12 @@ function away(places: Places, error: Error): CodedError {
   const why: Record<string, string> = {
     ENOENT: 'it is not there',
     ECONNREFUSED: 'nobody answers',
-    EACCES: 'you may not use it',
   };
   const errno = errnoOf(error) ?? '';
+  if (errno === 'EACCES') {
+    const message = `the agent's socket ${places.socket} is root's and its group's`;
+    return new CodedError('NOT_ROOT', message, { path: places.socket, errno }, { cause: error });
+  }
   return new CodedError(
     'AGENT_AWAY',
     `the agent's socket ${places.socket}: ${why[errno] ?? error.message}`,

@@ -4,7 +4,7 @@
 import { agoText } from '../../adapters/terminal.js';
 import { CodedError } from '../../protocol/error.js';
 import type { LocalContainer } from '../../protocol/local.js';
-import type { Port } from '../../protocol/release.js';
+import type { Port } from '../../protocol/network.js';
 import type { MadeContainer } from '../run/types.js';
 
 export function localContainer(made: MadeContainer): LocalContainer {

@@ -15,7 +15,6 @@ import type {
   LocalWhy,
   LogLine,
 } from '../../protocol/local.js';
-import { endOptionsOf } from './argv.js';
 import { containersOf, logsOf, orAway, statsOf } from './away.js';
 import { clientOf } from './client.js';
 import { isUp } from './container.js';
@@ -136,6 +135,7 @@ const exec: Command = {
   name: 'exec',
   about: 'Run a program in a running workload',
   args: 'WORKLOAD CMD...',
+  optionsFirst: true,
   options: {
     tty: { type: 'boolean', short: 't', about: 'Give it a terminal' },
     interactive: { type: 'boolean', short: 'i', about: 'Give it our standard input' },
@@ -222,13 +222,18 @@ const clear: Command = {
 
 const program: Program = {
   name: 'wherry',
-  about: 'Shows and enters what runs on this device.',
+  about: 'Show and enter what runs on this device',
   options: globals,
   commands: [ps, status, stats, logs, exec, images, why, pull, clear],
+  words: {
+    WORKLOAD: { command: 'ps --all --json', field: 'workload' },
+    REF: { command: 'images --quiet' },
+  },
+  exits: { other: 'Of exec: the status of the program that was run.' },
+  files: {
+    '/run/wherry/wherryd.sock': 'The socket of the agent; root only.',
+    '/var/lib/wherry': 'Containers, images, logs and the database.',
+  },
 };
 
-process.argv = [
-  ...process.argv.slice(0, 2),
-  ...endOptionsOf(process.argv.slice(2), globals, exec.options ?? {}),
-];
 await main(program);

@@ -3,11 +3,16 @@
 // nothing and decides nothing.
 
 import type { Clock } from '../../adapters/clock.js';
+import type { Assignment } from '../../protocol/assignment.js';
 import { isCode } from '../../protocol/codes.js';
+import type { Digest } from '../../protocol/name.js';
+import type { Release } from '../../protocol/release.js';
 import type { FailedRelease, Observed, ObservedContainer, Policy } from '../plan/observed.js';
+import { sharedOf } from '../run/shared.js';
 import type { MadeContainer, Run } from '../run/types.js';
 import type { Store } from '../store/types.js';
 import { specOf } from './spec.js';
+import { completed, variablesOf } from './variables.js';
 
 export interface ObserveSources {
   readonly store: Store;
@@ -49,11 +54,7 @@ export async function observe(sources: ObserveSources): Promise<Observed> {
       assignment === undefined
         ? undefined
         : { generation: assignment.generation, release: assignment.release?.digest ?? null },
-    releases: releases.map(({ digest, release }) => ({
-      digest,
-      release,
-      specs: release.workloads.map(specOf),
-    })),
+    releases: releases.map(({ digest, release }) => heldOf(digest, release, assignment)),
     good,
     trial,
     failed: failed.map(failedOf),
@@ -69,6 +70,16 @@ export async function observe(sources: ObserveSources): Promise<Observed> {
     diskFreeBytes,
     diskLowBytes,
   };
+}
+
+function heldOf(
+  digest: Digest,
+  stored: Release,
+  assignment: Assignment | undefined,
+): Observed['releases'][number] {
+  const release = completed(stored, variablesOf(assignment, stored.app));
+  const specs = release.workloads.map((one) => specOf(one, sharedOf(release, one)));
+  return { digest, release, specs };
 }
 
 type FailedRow = Awaited<ReturnType<Store['verdicts']['failed']>>[number];

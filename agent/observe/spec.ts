@@ -5,11 +5,20 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../protocol/name.js';
 import type { Workload } from '../../protocol/release.js';
+import type { Shared } from '../run/shared.js';
 
-/** The same workload gives the same digest, in whatever order its fields were written. */
-export function specOf(workload: Workload): Digest {
+/**
+ * The same workload gives the same digest, in whatever order its fields were written. `shared`: what it uses of
+ * its release; nothing of it is as if there were none.
+ */
+export function specOf(workload: Workload, shared?: Shared): Digest {
   const { dependsOn: _order, image, ...made } = workload;
-  const text = canonical({ ...made, image: image.digest });
+  const used = Object.entries(shared ?? {}).filter(([, items]) => items.length > 0);
+  const text = canonical({
+    ...made,
+    image: image.digest,
+    ...(used.length === 0 ? {} : { shared: Object.fromEntries(used) }),
+  });
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 

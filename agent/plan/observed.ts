@@ -96,7 +96,25 @@ export interface Policy {
   readonly allowDevices: boolean;
   /** Host paths below which binds are allowed; an empty list forbids all. */
   readonly bindRoots: readonly string[];
+  /** Workloads in the device's own network. */
+  readonly allowHostNetwork: boolean;
+  /** Capabilities that may be added beside those that every container has. */
+  readonly allowCapabilities: readonly string[];
+  readonly allowSysctls: boolean;
+  /** A seccomp profile of the release's own, or none: either may open what ours closes. */
+  readonly allowSeccomp: boolean;
 }
+
+/** What holds where the device says nothing: all is forbidden. */
+export const strictPolicy: Policy = {
+  allowPrivileged: false,
+  allowDevices: false,
+  bindRoots: [],
+  allowHostNetwork: false,
+  allowCapabilities: [],
+  allowSysctls: false,
+  allowSeccomp: false,
+};
 
 /** Container id of a workload made from a spec: stable, so that an unchanged workload is not touched. */
 export function containerId(workload: Workload, spec: Digest): string {

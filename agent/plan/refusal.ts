@@ -2,16 +2,15 @@
 // Why a release cannot be done on this device at all: it contradicts itself, or the device's policy forbids
 // what it asks for. Everything is found before anything is pulled or stopped.
 
-import {
-  defaultCapabilities,
-  deviceCapabilities,
-  harmlessCapabilities,
-} from '../../protocol/capability.js';
 import type { Code } from '../../protocol/codes.js';
+import type { Mount } from '../../protocol/content.js';
+import type { Port } from '../../protocol/network.js';
 import { isBelow } from '../../protocol/path.js';
-import type { Mount, Port, Release, Workload } from '../../protocol/release.js';
+import type { Release, Workload } from '../../protocol/release.js';
 import type { Policy } from './observed.js';
 import { circleOf } from './order.js';
+import { partsRefusal } from './parts.js';
+import { rightsRefusal } from './rights.js';
 
 export interface Refusal {
   readonly code: Code;
@@ -24,11 +23,12 @@ export function refusalOf(release: Release, policy: Policy): Refusal | undefined
     namesRefusal(release.workloads) ??
     dependencyRefusal(release.workloads) ??
     portsRefusal(release.workloads) ??
+    firstOf(release.workloads, (workload) => partsRefusal(workload, release)) ??
     firstOf(release.workloads, (workload) => workloadRefusal(workload, policy))
   );
 }
 
-function firstOf<T>(
+export function firstOf<T>(
   items: readonly T[],
   find: (item: T) => Refusal | undefined,
 ): Refusal | undefined {
@@ -85,30 +85,12 @@ function isEvery(hostIp: string | undefined): boolean {
   return hostIp === undefined || hostIp === '0.0.0.0' || hostIp === '::';
 }
 
-const weakCapabilities: ReadonlySet<string> = new Set([
-  ...defaultCapabilities,
-  ...harmlessCapabilities,
-  ...deviceCapabilities, // allowDevices decides
-]);
-
+/** What the workload asks for and the device's policy forbids. */
 function workloadRefusal(workload: Workload, policy: Policy): Refusal | undefined {
-  const added = workload.capAdd ?? [];
-  const strong = added.find((capability) => !weakCapabilities.has(capability));
-  if (!policy.allowPrivileged && (workload.privileged === true || strong !== undefined)) {
-    const what = workload.privileged === true ? 'privileged' : strong;
-    return {
-      code: 'POLICY_PRIVILEGED',
-      message: `workload ${workload.name} asks for ${what}, which this device forbids`,
-    };
-  }
-  const device = added.find((capability) => deviceCapabilities.includes(capability));
-  if (!policy.allowDevices && device !== undefined) {
-    return {
-      code: 'POLICY_DEVICES',
-      message: `workload ${workload.name} asks for ${device}, which this device forbids`,
-    };
-  }
-  return firstOf(workload.mounts ?? [], (mount) => mountRefusal(workload.name, mount, policy));
+  return (
+    rightsRefusal(workload, policy) ??
+    firstOf(workload.mounts ?? [], (mount) => mountRefusal(workload.name, mount, policy))
+  );
 }
 
 const volumePattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;

@@ -4,17 +4,20 @@
 // INVARIANT: an image is recorded only once all its layers are committed, and a layer is committed only once
 // its bytes have the digest and the diffID that were asked for.
 
+import { rm, stat } from 'node:fs/promises';
 import { constants, totalmem } from 'node:os';
 import type { Clock } from '../../adapters/clock.js';
-import type { Log } from '../../adapters/log.js';
+import { errorFacts, type Log } from '../../adapters/log.js';
 import { lean } from '../../adapters/young.js';
+import { adoptParents } from '../../images/layer/parents.js';
 import { unpackLayer } from '../../images/layer/unpack.js';
 import type { Platform } from '../../images/oci/platform.js';
 import { parseReference, type Reference } from '../../images/oci/reference.js';
 import { openRegistry, type Registry, type RegistryOptions } from '../../images/registry/client.js';
-import { CodedError } from '../../protocol/error.js';
+import { CodedError, codeOf } from '../../protocol/error.js';
 import type { Digest } from '../../protocol/name.js';
-import type { Store } from '../store/types.js';
+import type { StagedLayer, Store } from '../store/types.js';
+import { type Fetching, fetching, type Lowers, lowersOf } from './lowers.js';
 import { type Resolved, resolveImage, type WantedLayer } from './resolve.js';
 import { checkSpace, noSpace, type Room, roomOf, watchSpace } from './space.js';
 import type { Pull, PulledImage, PullProgress } from './types.js';
@@ -92,7 +95,7 @@ async function pullImage(job: Job, own: AbortController, reference: string): Pro
   );
   const lacking = await lackingLayers(store, resolved);
   await checkSpace(store.freeBytes, lacking);
-  await fetchLayers(job, lacking, own);
+  await fetchLayers(job, resolved, lacking, own);
   const layers = await placesOf(store, resolved);
   const unpackedBytes = layers.reduce((sum, layer) => sum + layer.unpackedBytes, 0);
   await store.images.put({
@@ -145,6 +148,7 @@ async function placesOf(
 
 async function fetchLayers(
   job: Job,
+  { layers }: Resolved,
   lacking: readonly WantedLayer[],
   own: AbortController,
 ): Promise<void> {
@@ -158,19 +162,28 @@ async function fetchLayers(
   job.onProgress({ image, bytesDone, bytesTotal });
   const { store, clock } = job.options;
   const room = roomOf(store.freeBytes, layersAtOnce);
-  const queue = [...lacking];
+  const all = lacking.map(fetching);
+  const queue = [...all];
   /** Larger than their share: they have all the room once the others are done. */
-  const large: WantedLayer[] = [];
+  const large: Fetching[] = [];
+  /** Last steps that wait for a layer below: they hold no worker, since that one may be a large one. */
+  const ends: Array<Promise<void>> = [];
   const failures: unknown[] = [];
+  const fail = (error: unknown): void => {
+    failures.push(error);
+    queue.length = 0;
+    own.abort(error); // the other layers would only load the link
+    for (const one of all) one.finish(error);
+  };
   const worker = async (): Promise<void> => {
-    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       try {
-        if (!(await fetchWithin(job, layer, { room, waiting: queue.length, moved })))
-          large.push(layer);
+        const share = { room, waiting: queue.length, moved };
+        const end = await fetchWithin(job, next.layer, share);
+        if (end === undefined) large.push(next);
+        else ends.push(end(lowersOf(store, next.layer, layers, all)).then(next.finish, fail));
       } catch (error) {
-        failures.push(error);
-        queue.length = 0;
-        own.abort(error); // the other layers would only load the link
+        fail(error);
       }
     }
   };
@@ -180,11 +193,14 @@ async function fetchLayers(
   await Promise.all(Array.from({ length: layersAtOnce }, worker));
   if (failures.length === 0) queue.push(...large.splice(0));
   await worker();
+  if (failures.length === 0 && large[0] !== undefined) {
+    const what = `unpacks to more, with its layer ${large[0].layer.blob}`;
+    fail(noSpace(what, await store.freeBytes()));
+  }
+  await Promise.all(ends);
   done.abort();
   await watch;
   if (failures.length > 0) throw failures[0];
-  if (large[0] !== undefined)
-    throw noSpace(`unpacks to more, with its layer ${large[0].blob}`, await store.freeBytes());
 }
 
 interface Share {
@@ -194,8 +210,11 @@ interface Share {
   readonly moved: (bytes: number) => void;
 }
 
-/** False where the layer unpacks to more bytes than there is room for. */
-async function fetchWithin(job: Job, layer: WantedLayer, share: Share): Promise<boolean> {
+/** The last step of a layer that is unpacked: folders as those below have them, then it is committed. */
+type End = (lowers: Lowers) => Promise<void>;
+
+/** Undefined where the layer unpacks to more bytes than there is room for. */
+async function fetchWithin(job: Job, layer: WantedLayer, share: Share): Promise<End | undefined> {
   const bytesMax = await share.room.grant(share.waiting);
   let fetched = 0;
   const moved = (bytes: number): void => {
@@ -203,12 +222,11 @@ async function fetchWithin(job: Job, layer: WantedLayer, share: Share): Promise<
     share.moved(bytes);
   };
   try {
-    if (bytesMax > 0) await fetchLayer(job, layer, bytesMax, moved);
-    return bytesMax > 0;
+    return bytesMax > 0 ? await fetchLayer(job, layer, { bytesMax, moved }) : undefined;
   } catch (error) {
     if (!isTooLarge(error)) throw error;
     share.moved(-fetched);
-    return false;
+    return undefined;
   } finally {
     share.room.giveBack(bytesMax);
   }
@@ -220,17 +238,35 @@ function isTooLarge(error: unknown): boolean {
   return error.facts['errno'] === constants.errno.EFBIG;
 }
 
-async function fetchLayer(
+interface Bound {
+  /** Unpacked. */
+  readonly bytesMax: number;
+  readonly moved: (bytes: number) => void;
+}
+
+/** A mirror that gives wrong bytes must not keep the image away: they are asked for once more, at the registry itself. */
+async function fetchLayer(job: Job, layer: WantedLayer, bound: Bound): Promise<End> {
+  try {
+    return await fetchFrom(job, layer, { ...bound, direct: false });
+  } catch (error) {
+    const isWrong = /^(LAYER_(DIGEST|STREAM|TAR)|IMAGE_DIGEST)$/.test(codeOf(error));
+    if (!isWrong || !job.registry.isMirrored(job.reference)) throw error;
+    job.options.log.warn({ blob: layer.blob, ...errorFacts(error) }, 'a mirror gave wrong bytes');
+    return await fetchFrom(job, layer, { ...bound, direct: true });
+  }
+}
+
+async function fetchFrom(
   { options, registry, reference, signal }: Job,
   layer: WantedLayer,
-  unpackedBytesMax: number,
-  moved: (bytes: number) => void,
-): Promise<void> {
+  { bytesMax, moved, direct }: Bound & { direct: boolean },
+): Promise<End> {
   const staged = await options.store.layers.stage(layer.diffId);
+  const implied = `${staged.headers}.implied`;
   try {
     const { unpackedBytes } = await unpackLayer({
       source: counted(
-        registry.blob(reference, { digest: layer.blob, size: layer.size }, { signal }),
+        registry.blob(reference, { digest: layer.blob, size: layer.size }, { signal, direct }),
         moved,
       ),
       diffId: layer.diffId,
@@ -238,11 +274,28 @@ async function fetchLayer(
       size: layer.size,
       dir: staged.dir,
       headers: staged.headers,
-      unpackedBytesMax,
+      implied,
+      unpackedBytesMax: bytesMax,
       windowLogMax: windowLogOf(options.memoryBytes ?? totalmem()),
       signal,
     });
-    await staged.commit({ unpackedBytes });
+    const finish: End = async (lowers) => {
+      if ((await stat(implied)).size > 0) {
+        await adoptParents({ dir: staged.dir, list: implied, lowers: await lowers(), signal });
+      }
+      await rm(implied);
+      await staged.commit({ unpackedBytes });
+    };
+    return (lowers) => orDiscard(staged, () => finish(lowers));
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+async function orDiscard(staged: StagedLayer, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (error) {
     await staged.discard();
     throw error;

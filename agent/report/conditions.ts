@@ -93,5 +93,9 @@ function diskWord({ diskFreeBytes, diskLowBytes, isFloorLost }: Observed): Word 
     return { status: 'False', code: 'STORE_FORGOT', message };
   }
   if (diskFreeBytes >= diskLowBytes) return { status: 'True' };
-  return { status: 'False', code: 'DISK_LOW', message: `${diskFreeBytes} bytes are free` };
+  return {
+    status: 'False',
+    code: 'DISK_LOW',
+    message: `${diskFreeBytes} bytes of the state's file system are free, ${diskLowBytes} are wanted`,
+  };
 }

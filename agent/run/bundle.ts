@@ -6,18 +6,22 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { instantOf } from '../../adapters/clock.js';
 import { makeFolder, writeDurable } from '../../adapters/durable.js';
-import type { Places } from '../../adapters/places.js';
-import type { Mount } from '../../protocol/release.js';
+import { nativeProgram, type Places } from '../../adapters/places.js';
+import type { Mount } from '../../protocol/content.js';
 import type { Store } from '../store/types.js';
-import { hostDevices, readHost } from './host.js';
+import { makeBindSources } from './bind.js';
+import { writeConfigs } from './configs.js';
+import { askedDevices, hostDevices, readHost } from './host.js';
 import { layoutOf } from './layout.js';
 import { hostResolv, writeNames } from './names.js';
 import { checkPorts } from './network.js';
 import { healthOf, stopSignalOf } from './probe.js';
 import { type ContainerRecord, readRecord, writeRecord } from './record.js';
+import { networksOf } from './shared.js';
 import { specOf } from './spec.js';
 import type { VolumeMount } from './spec-mounts.js';
 import type { ContainerSpec } from './types.js';
+import { refuseUnmet } from './unmet.js';
 import { lookUpUser } from './user.js';
 import { anonymousName, volumeData } from './volumes.js';
 
@@ -39,18 +43,23 @@ export async function makeBundle(
   const layout = layoutOf(folder);
   const there = await readRecord(folder).catch(() => undefined);
   if (there !== undefined && there.spec === spec.spec) return there;
+  refuseUnmet(spec);
   checkPorts(spec.workload.ports ?? []);
   const layers = [...spec.layers].reverse();
-  const user = await lookUpUser(layers, spec.workload.user ?? spec.config.user);
+  const { user: wanted, groupAdd } = spec.workload;
+  const user = await lookUpUser(layers, wanted ?? spec.config.user, groupAdd);
   const host = await readHost();
+  const asked = await askedDevices(spec.workload.devices ?? []);
+  const address = networksOf(spec.workload).length === 0 ? null : facts.address;
   await rm(layout.record, { force: true });
-  for (const part of [layout.upper, layout.work, layout.bundle]) {
+  for (const part of [layout.upper, layout.work, layout.bundle, layout.configs]) {
     await rm(part, { recursive: true, force: true });
     await makeFolder(part);
   }
   await chmod(layout.upper, 0o755); // it is the container's `/`: whatever our umask, everybody enters
   await mkdir(join(layout.bundle, 'rootfs'), { recursive: true });
   await makeFolder(layout.logs);
+  await makeBindSources(spec.workload.mounts ?? [], facts.bindRoots);
   const config = specOf({
     id: spec.id,
     workload: spec.workload,
@@ -58,12 +67,15 @@ export async function makeBundle(
     layers,
     user,
     volumes: await volumesOf(spec, layers, facts.store),
-    address: facts.address,
+    files: await writeConfigs(layout, spec),
+    init: spec.workload.init === true ? nativeProgram('wherry-init') : undefined,
+    address,
     bindRoots: facts.bindRoots,
     layout,
     places: facts.places,
     host,
     devices: spec.workload.privileged === true ? await hostDevices() : [],
+    asked,
   });
   await writeNames(layout, {
     hosts: '',
@@ -77,8 +89,8 @@ export async function makeBundle(
     release: spec.release,
     image: spec.image,
     workload: spec.workload,
-    address: facts.address,
-    stopSignal: stopSignalOf(spec.config.stopSignal),
+    address,
+    stopSignal: stopSignalOf(spec.workload.stopSignal ?? spec.config.stopSignal),
     health: healthOf(spec.workload, spec.config),
     createdAt: instantOf(facts.now),
   };
@@ -100,6 +112,7 @@ async function volumesOf(
       name: mount.source ?? anonymousName(spec.workload.name, mount.target),
       target: mount.target,
       readOnly: mount.readOnly === true,
+      noCopy: mount.noCopy === true,
     }));
   const anonymous = spec.config.volumes
     .map((path) => path.replace(/(?<=.)\/+$/, ''))
@@ -108,10 +121,12 @@ async function volumesOf(
       name: anonymousName(spec.workload.name, path),
       target: path,
       readOnly: false,
+      noCopy: false,
     }));
   const volumes: VolumeMount[] = [];
-  for (const { name, target, readOnly } of [...named, ...anonymous]) {
-    volumes.push({ source: await volumeData(store, name, target, layers), target, readOnly });
+  for (const { name, target, readOnly, noCopy } of [...named, ...anonymous]) {
+    const source = await volumeData(store, name, target, layers, noCopy);
+    volumes.push({ source, target, readOnly });
   }
   return volumes;
 }

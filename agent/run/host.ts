@@ -3,12 +3,17 @@
 // once. Without CAP_SYS_RESOURCE nothing of it can be raised, so a spec stays within it.
 
 import type { Stats } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { errnoOf } from '../../adapters/durable.js';
+import { CodedError } from '../../protocol/error.js';
+import type { Device } from '../../protocol/isolation.js';
 import { capabilitiesOf } from './capabilities.js';
 import type { OciDevice } from './oci.js';
 
 const deviceCountMax = 1024;
 const deviceDepthMax = 4;
+/** fs.nr_open as kernels have it: no process opens more. */
+const nofileRoof = 1_048_576;
 /** What the runtime makes itself, or what is no device of the host. */
 const notDevices = new Set(['pts', 'shm', 'fd', 'mqueue', 'console', 'ptmx', 'null', 'zero']);
 
@@ -16,6 +21,8 @@ export interface Host {
   readonly capabilities: readonly string[];
   /** Hard limit of open files. */
   readonly nofileMax: number;
+  /** Hard limits by their names in lower case, without RLIMIT_; Infinity = none. */
+  readonly limits: Readonly<Record<string, number>>;
   readonly oomScoreAdj: number;
 }
 
@@ -33,9 +40,77 @@ export function parseHost(status: string, limits: string, oom: string): Host {
   const hard = /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec(limits)?.[1] ?? '1024';
   return {
     capabilities: capabilitiesOf(bounding).filter((name) => mine.has(name)),
-    nofileMax: hard === 'unlimited' ? 1_048_576 : Number(hard),
+    nofileMax: hard === 'unlimited' ? nofileRoof : Number(hard),
+    limits: limitsOf(limits),
     oomScoreAdj: Number(oom.trim()),
   };
+}
+
+/** /proc/PID/limits has names for people. */
+const limitNames: Readonly<Record<string, string>> = {
+  'cpu time': 'cpu',
+  'file size': 'fsize',
+  'data size': 'data',
+  'stack size': 'stack',
+  'core file size': 'core',
+  'resident set': 'rss',
+  processes: 'nproc',
+  'open files': 'nofile',
+  'locked memory': 'memlock',
+  'address space': 'as',
+  'file locks': 'locks',
+  'pending signals': 'sigpending',
+  'msgqueue size': 'msgqueue',
+  'nice priority': 'nice',
+  'realtime priority': 'rtprio',
+  'realtime timeout': 'rttime',
+};
+
+function limitsOf(text: string): Record<string, number> {
+  const rows = text.matchAll(/^Max (.+?) +(?:\d+|unlimited) +(\d+|unlimited)\b/gm);
+  const pairs = [...rows].flatMap(([, words = '', hard]): Array<[string, number]> => {
+    const name = limitNames[words];
+    return name === undefined ? [] : [[name, hard === 'unlimited' ? Infinity : Number(hard)]];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** A device node and what may be done with it. */
+export interface AskedDevice {
+  readonly device: OciDevice;
+  readonly access: string;
+}
+
+/**
+ * The nodes that a workload asks for, under their names in the container; symbolic links as
+ * /dev/serial/by-id has them are followed, a folder stands for all nodes in it. @throws RUN_DEVICE
+ */
+export async function askedDevices(wanted: readonly Device[]): Promise<AskedDevice[]> {
+  const found: AskedDevice[] = [];
+  for (const { source, target, permissions: access } of wanted) {
+    for (const device of await nodesAt(source, target)) found.push({ device, access });
+  }
+  return found;
+}
+
+async function nodesAt(source: string, target: string): Promise<OciDevice[]> {
+  let stats: Stats;
+  try {
+    stats = await stat(source);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
+    deviceError(source, 'is not on this device');
+  }
+  if (!stats.isDirectory()) {
+    return [deviceOf(target, stats) ?? deviceError(source, 'is no device')];
+  }
+  const below: OciDevice[] = [];
+  await gather(source, below, 1);
+  return below.map((one) => ({ ...one, path: `${target}${one.path.slice(source.length)}` }));
+}
+
+function deviceError(source: string, what: string): never {
+  throw new CodedError('RUN_DEVICE', `${source} ${what}`, { source });
 }
 
 /** Every device node under `root`, for a privileged container. */

@@ -11,6 +11,7 @@ import { run, startDetached } from '../../adapters/exec.js';
 import { nativeError } from '../../adapters/native.js';
 import { nativeProgram, type Places } from '../../adapters/places.js';
 import { isCode } from '../../protocol/codes.js';
+import type { Logging } from '../../protocol/content.js';
 import { CodedError } from '../../protocol/error.js';
 import { type KeepPlan, type KeepStatus, keepPlan } from '../../protocol/keeper.js';
 import { folderOf, type Layout, layoutOf, runDirOf, runtimeRootOf } from './layout.js';
@@ -31,6 +32,8 @@ const runtimeTimeoutMs = 30_000;
 
 export const logFileBytesMax = 1024 * 1024;
 export const logFileCountMax = 3;
+/** With logging none: the last words only, and in memory. */
+const noLogBytesMax = 4096;
 /** Docker's: doubled from the first to the last. */
 const backoffMs = 100;
 const backoffMsMax = 60_000;
@@ -44,13 +47,21 @@ export function keepPlanOf(places: Places, layout: Layout, record: ContainerReco
       runtimeRoot: runtimeRootOf(places),
       runDir: runDirOf(places, record.id),
       stateDir: layout.folder,
-      log: { dir: layout.logs, fileBytesMax: logFileBytesMax, fileCountMax: logFileCountMax },
+      log: logOf(layout, runDirOf(places, record.id), record.workload.logging),
       restart: { ...record.workload.restart, backoffMs, backoffMaxMs: backoffMsMax },
       stop: { signal: record.stopSignal, graceMs: record.workload.stopGraceMs },
       ...(record.health === null ? {} : { health: record.health }),
     },
     'keep',
   );
+}
+
+function logOf(layout: Layout, runDir: string, logging: Logging | undefined): KeepPlan['log'] {
+  if (logging?.driver === 'none') {
+    return { dir: join(runDir, 'log'), fileBytesMax: noLogBytesMax, fileCountMax: 1 };
+  }
+  const { fileBytesMax = logFileBytesMax, fileCountMax = logFileCountMax } = logging ?? {};
+  return { dir: layout.logs, fileBytesMax, fileCountMax };
 }
 
 /** Starts the keeper of a container that has none, and waits for its first word. @throws RUN_*, BOX_* */
@@ -62,6 +73,7 @@ export async function startKeeper(
   const layout = layoutOf(folderOf(places, record.id));
   const plan = keepPlanOf(places, layout, record);
   await makeFolder(plan.runDir, 0o700);
+  await makeFolder(plan.log.dir);
   await rm(join(plan.runDir, 'status.json'), { force: true }); // the last word of an earlier keeper
   await makeFolder(plan.runtimeRoot, 0o700);
   await writeDurable(layout.keepPlan, `${JSON.stringify(plan)}\n`);

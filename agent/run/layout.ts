@@ -24,6 +24,8 @@ export interface Layout {
   readonly upper: string;
   readonly work: string;
   readonly logs: string;
+  /** Files of the release's configs, by their place in the workload's list. */
+  readonly configs: string;
   readonly hosts: string;
   readonly hostname: string;
   readonly resolv: string;
@@ -40,6 +42,7 @@ export function layoutOf(folder: string): Layout {
     upper: join(folder, 'upper'),
     work: join(folder, 'work'),
     logs: join(folder, 'logs'),
+    configs: join(folder, 'configs'),
     hosts: join(folder, 'etc/hosts'),
     hostname: join(folder, 'etc/hostname'),
     resolv: join(folder, 'etc/resolv.conf'),

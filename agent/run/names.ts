@@ -5,8 +5,11 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf, spaceError } from '../../adapters/durable.js';
+import { errnoOf, fileError } from '../../adapters/durable.js';
+import type { Dns } from '../../protocol/network.js';
+import type { Workload } from '../../protocol/release.js';
 import type { Layout } from './layout.js';
+import { hostnameOf } from './spec.js';
 
 const resolvBytesMax = 64 * 1024;
 /** systemd-resolved's own file: the servers behind its loopback stub. */
@@ -20,6 +23,8 @@ export interface Named {
   /** Runs, or is being started. */
   readonly running: boolean;
   readonly createdAt: string;
+  /** Other names that neighbours may use. */
+  readonly aliases?: readonly string[];
 }
 
 /**
@@ -37,10 +42,14 @@ export function peersOf(self: Named, all: readonly Named[]): Map<string, string>
     if (other === undefined || rank(one) > rank(other)) best.set(one.name, one);
   }
   best.set(self.name, self);
-  const pairs = [...best.values()].flatMap(
+  const named = [...best.values()].flatMap(
     (one): Array<[string, string]> => (one.address === null ? [] : [[one.name, one.address]]),
   );
-  return new Map(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const called = [...best.values()].flatMap(({ address, aliases = [] }) =>
+    address === null ? [] : aliases.map((alias): [string, string] => [alias, address]),
+  );
+  // A workload's own name wins over what another one calls itself.
+  return new Map([...new Map([...called, ...named])].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export function hostsText(peers: ReadonlyMap<string, string>): string {
@@ -76,10 +85,63 @@ async function textIfThere(path: string): Promise<string> {
   }
 }
 
-export async function writeNames(
-  layout: Layout,
-  texts: { hosts: string; hostname: string; resolv: string },
-): Promise<void> {
+export interface Texts {
+  readonly hosts: string;
+  readonly hostname: string;
+  readonly resolv: string;
+}
+
+/** What a workload's three files say. `gateway`: the device, as the workload's network sees it. */
+export function textsOf(
+  workload: Workload,
+  own: { readonly address: string | null; readonly peers: ReadonlyMap<string, string> },
+  device: { readonly gateway: string; readonly hosts: string; readonly resolv: string },
+): Texts {
+  const isOnDevice = workload.networkMode === 'host';
+  const extra = (workload.extraHosts ?? []).map(({ name, address }) => {
+    const gateway = isOnDevice ? '127.0.0.1' : device.gateway;
+    return `${address === 'host-gateway' ? gateway : address}\t${name}\n`;
+  });
+  const hosts = isOnDevice ? device.hosts : hostsText(own.peers) + ownLine(workload, own.address);
+  return {
+    hosts: hosts + extra.join(''),
+    hostname: `${hostnameOf(workload)}\n`,
+    resolv: resolvWith(workload.dns, device.resolv),
+  };
+}
+
+/** The host name where it is another one than the workload's. */
+function ownLine(workload: Workload, address: string | null): string {
+  const { hostname = workload.name, domainname } = workload;
+  if (address === null || (hostname === workload.name && domainname === undefined)) return '';
+  const full = domainname === undefined ? '' : `${hostname}.${domainname} `;
+  return `${address}\t${full}${hostname}\n`;
+}
+
+function resolvWith(dns: Dns | undefined, device: string): string {
+  if (dns === undefined) return device;
+  const given = {
+    nameserver: dns.servers?.map((server) => `nameserver ${server}`),
+    search: dns.search?.length === 0 ? [] : dns.search && [`search ${dns.search.join(' ')}`],
+    options: dns.options?.length === 0 ? [] : dns.options && [`options ${dns.options.join(' ')}`],
+  };
+  const kept = device.split('\n').filter((line) => {
+    const key = line.trim().split(/\s+/)[0] ?? '';
+    return (
+      key !== '' && given[(key === 'domain' ? 'search' : key) as keyof typeof given] === undefined
+    );
+  });
+  const lines = [...Object.values(given).flatMap((some) => some ?? []), ...kept];
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+/** The device's own /etc/hosts, for workloads in its network. */
+export async function deviceHosts(): Promise<string> {
+  const text = (await textIfThere('/etc/hosts')).slice(0, resolvBytesMax);
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}
+
+export async function writeNames(layout: Layout, texts: Texts): Promise<void> {
   await mkdir(dirname(layout.hosts), { recursive: true });
   await writeInPlace(layout.hosts, texts.hosts);
   await writeInPlace(layout.hostname, texts.hostname);
@@ -103,7 +165,7 @@ export async function writeInPlace(path: string, text: string): Promise<void> {
       await file.close();
     }
   } catch (error) {
-    throw spaceError(error, path);
+    throw fileError(error, path);
   }
 }
 

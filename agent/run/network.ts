@@ -10,7 +10,7 @@ import { errnoOf } from '../../adapters/durable.js';
 import { run } from '../../adapters/exec.js';
 import type { Places } from '../../adapters/places.js';
 import { CodedError } from '../../protocol/error.js';
-import type { Port } from '../../protocol/release.js';
+import type { Port } from '../../protocol/network.js';
 
 const nftTimeoutMs = 10_000;
 

@@ -45,13 +45,13 @@ export interface OciDeviceRule {
 
 export interface OciResources {
   readonly devices: readonly OciDeviceRule[];
-  readonly memory?: { limit: number; swap: number };
-  readonly cpu?: { quota: number; period: number };
+  readonly memory?: { limit?: number; swap?: number; reservation?: number };
+  readonly cpu?: { quota?: number; period?: number; shares?: number; cpus?: string };
   readonly pids?: { limit: number };
 }
 
 export interface OciLinux {
-  readonly namespaces: ReadonlyArray<{ type: string }>;
+  readonly namespaces: ReadonlyArray<{ type: string; path?: string }>;
   readonly cgroupsPath: string;
   readonly resources: OciResources;
   readonly devices: readonly OciDevice[];
@@ -67,6 +67,7 @@ export interface OciSpec {
   readonly process: OciProcess;
   readonly root: { path: string; readonly: boolean };
   readonly hostname: string;
+  readonly domainname?: string;
   readonly mounts: readonly OciMount[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: OciLinux;

@@ -6,28 +6,35 @@ import { constants } from 'node:os';
 import type { ImageConfig } from '../../images/oci/config.js';
 import type { Healthcheck, Workload } from '../../protocol/release.js';
 
+/** A health check with nothing left open. */
+export type Probe = Required<Healthcheck>;
+
 const dayMs = 86_400_000;
 const defaults = { intervalMs: 30_000, timeoutMs: 30_000, retryCountMax: 3, startIntervalMs: 5000 };
 
-/** Null = no probe: an empty test of the workload takes the image's away. */
+/** Field by field the workload's, else the image's. Null = no probe: an empty test takes the image's away. */
 export function healthOf(
   workload: Pick<Workload, 'healthcheck'>,
   config: Pick<ImageConfig, 'healthcheck'>,
-): Healthcheck | null {
-  const own = workload.healthcheck;
-  if (own !== undefined) return own.test.length === 0 || own.test[0] === 'NONE' ? null : own;
+): Probe | null {
+  const own = workload.healthcheck ?? {};
   const image = config.healthcheck;
-  const test = image === undefined ? [] : argvOf(image.test);
-  if (image === undefined || test.length === 0) return null;
-  const intervalMs = ms(image.intervalMs, defaults.intervalMs);
+  const test = own.test ?? argvOf(image?.test ?? []);
+  if (test.length === 0 || test[0] === 'NONE') return null;
+  const intervalMs = own.intervalMs ?? ms(image?.intervalMs, defaults.intervalMs);
   return {
     test,
     intervalMs,
-    timeoutMs: ms(image.timeoutMs, defaults.timeoutMs),
-    retryCountMax: Math.min(1000, image.retries || defaults.retryCountMax),
-    startPeriodMs: Math.min(dayMs, image.startPeriodMs ?? 0),
-    startIntervalMs: Math.min(defaults.startIntervalMs, intervalMs),
+    timeoutMs: own.timeoutMs ?? ms(image?.timeoutMs, defaults.timeoutMs),
+    retryCountMax: own.retryCountMax ?? retriesOf(image?.retries),
+    startPeriodMs: own.startPeriodMs ?? Math.min(dayMs, image?.startPeriodMs ?? 0),
+    // Where it is not given: at least as often as later on.
+    startIntervalMs: own.startIntervalMs ?? Math.min(defaults.startIntervalMs, intervalMs),
   };
+}
+
+function retriesOf(image: number | undefined): number {
+  return Math.min(1000, image || defaults.retryCountMax);
 }
 
 function argvOf(test: readonly string[]): string[] {

@@ -17,7 +17,7 @@ import { startKeeper, stopKeeper } from './keeper.js';
 import { checkRuntimeFolder, folderOf, keepersOf, layoutOf, runDirOf } from './layout.js';
 import { readLogs } from './logs.js';
 import { type Found, findContainers } from './made.js';
-import { hostResolv, hostsText, type Named, peersOf, writeNames } from './names.js';
+import { deviceHosts, hostResolv, type Named, peersOf, textsOf, writeNames } from './names.js';
 import { allowForwarding, applyRules, clashOf, type Published, removeRules } from './network.js';
 import { readRecord } from './record.js';
 import { Meter } from './stats.js';
@@ -214,14 +214,22 @@ async function writeAllNames(
       address: one.record.address,
       running: isRunning(one),
       createdAt: one.record.createdAt,
+      aliases: Object.values(one.record.workload.networks ?? {}).flatMap(
+        ({ aliases = [] }) => aliases,
+      ),
     }),
   );
-  const resolv = await hostResolv();
-  for (const self of all.filter((one) => one.running)) {
-    const layout = layoutOf(folderOf(places, self.id));
-    const hosts = hostsText(peersOf(self, all));
+  const device = {
+    gateway: `${places.subnet}.1`,
+    hosts: await deviceHosts(),
+    resolv: await hostResolv(),
+  };
+  for (const [at, self] of all.entries()) {
+    const workload = found[at]?.record.workload;
+    if (!self.running || workload === undefined) continue;
+    const own = { address: self.address, peers: peersOf(self, all) };
     try {
-      await writeNames(layout, { hosts, hostname: `${self.name}\n`, resolv });
+      await writeNames(layoutOf(folderOf(places, self.id)), textsOf(workload, own, device));
     } catch (error) {
       if (self.id === mine) throw error;
       log.warn({ container: self.id, ...errorFacts(error) }, 'names not written');

@@ -2,13 +2,10 @@
 // The linux section of config.json: namespaces, limits, devices, hidden paths, seccomp.
 
 import type { Workload } from '../../protocol/release.js';
-import type { OciDevice, OciDeviceRule, OciLinux, OciResources } from './oci.js';
-import { seccomp } from './seccomp.js';
-
-const cpuPeriodUs = 100_000;
-/** The kernel takes no quota below 1 ms, so a very small share needs its longest period. */
-const cpuPeriodLongUs = 1_000_000;
-const cpuQuotaMinUs = 1000;
+import type { AskedDevice } from './host.js';
+import { cgroupOf } from './limits.js';
+import type { OciDevice, OciDeviceRule, OciLinux } from './oci.js';
+import { seccompOf } from './seccomp.js';
 
 const masked: readonly string[] = [
   '/proc/acpi',
@@ -59,28 +56,34 @@ const deviceRules: readonly OciDeviceRule[] = [
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ];
 
-export function linuxOf(
-  workload: Workload,
-  facts: {
-    cgroupsPath: string;
-    /** The image's, as OCI names it. */
-    architecture: string;
-    capabilities: readonly string[];
-    devices: readonly OciDevice[];
-  },
-): OciLinux {
+export interface LinuxFacts {
+  readonly cgroupsPath: string;
+  /** The image's, as OCI names it. */
+  readonly architecture: string;
+  readonly capabilities: readonly string[];
+  /** Of the device, for a privileged workload. */
+  readonly devices: readonly OciDevice[];
+  /** Those that the workload named. */
+  readonly asked: readonly AskedDevice[];
+  /** The device's, x.y. */
+  readonly kernel: string;
+  /** A network namespace to enter instead of a new one. */
+  readonly netPath?: string | undefined;
+}
+
+/** @throws RUN_SECCOMP */
+export function linuxOf(workload: Workload, facts: LinuxFacts): OciLinux {
   const privileged = workload.privileged === true;
-  const filter = privileged ? undefined : seccomp(facts.architecture, facts.capabilities);
+  const filter = privileged ? undefined : seccompOf(workload.security?.seccomp, facts);
   return {
-    namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+    namespaces: namespacesOf(workload, facts.netPath),
     cgroupsPath: facts.cgroupsPath,
-    resources: resourcesOf(workload, privileged),
-    devices: privileged ? facts.devices : [],
-    // As Docker: in a container's own network nobody needs a capability for a low port or a ping.
-    sysctl: {
-      'net.ipv4.ip_unprivileged_port_start': '0',
-      'net.ipv4.ping_group_range': '0 2147483647',
+    resources: {
+      devices: privileged ? [{ allow: true, access: 'rwm' }] : rulesOf(facts.asked),
+      ...cgroupOf(workload.resources),
     },
+    devices: devicesOf(privileged ? facts.devices : [], facts.asked),
+    sysctl: { ...(hasOwnNetwork(workload) ? ownNetworkSysctl : {}), ...workload.sysctls },
     rootfsPropagation: 'rprivate',
     maskedPaths: privileged ? [] : masked,
     readonlyPaths: privileged ? [] : readOnly,
@@ -88,21 +91,34 @@ export function linuxOf(
   };
 }
 
-function resourcesOf(workload: Workload, privileged: boolean): OciResources {
-  const { memoryMaxBytes, cpuMaxMillis, pidsMax } = workload.resources;
-  return {
-    devices: privileged ? [{ allow: true, access: 'rwm' }] : deviceRules,
-    // Swap is memory and swap together: equal means that the limit is not stretched by swapping to flash.
-    ...(memoryMaxBytes === undefined
-      ? {}
-      : { memory: { limit: memoryMaxBytes, swap: memoryMaxBytes } }),
-    ...(cpuMaxMillis === undefined ? {} : { cpu: cpuOf(cpuMaxMillis) }),
-    ...(pidsMax === undefined ? {} : { pids: { limit: pidsMax } }),
-  };
+/** As Docker: in a container's own network nobody needs a capability for a low port or a ping. */
+const ownNetworkSysctl: Readonly<Record<string, string>> = {
+  'net.ipv4.ip_unprivileged_port_start': '0',
+  'net.ipv4.ping_group_range': '0 2147483647',
+};
+
+function hasOwnNetwork({ networkMode = 'bridge' }: Workload): boolean {
+  return networkMode === 'bridge' || networkMode === 'none';
 }
 
-export function cpuOf(millis: number): { quota: number; period: number } {
-  const quota = Math.round((millis * cpuPeriodUs) / 1000);
-  if (quota >= cpuQuotaMinUs) return { quota, period: cpuPeriodUs };
-  return { quota: Math.max(cpuQuotaMinUs, millis * 1000), period: cpuPeriodLongUs };
+function namespacesOf(workload: Workload, netPath: string | undefined): OciLinux['namespaces'] {
+  const network = workload.networkMode === 'host' ? [] : ['network'];
+  return ['pid', ...network, 'ipc', 'uts', 'mount', 'cgroup'].map((type) =>
+    type === 'network' && netPath !== undefined ? { type, path: netPath } : { type },
+  );
+}
+
+function rulesOf(asked: readonly AskedDevice[]): OciDeviceRule[] {
+  const own = asked.map(({ device: { type, major, minor }, access }): OciDeviceRule => {
+    return { allow: true, type, major, minor, access };
+  });
+  return [...deviceRules, ...own];
+}
+
+/** A named device takes the place of the device's own node of that path. */
+function devicesOf(all: readonly OciDevice[], asked: readonly AskedDevice[]): OciDevice[] {
+  const byPath = new Map(
+    [...all, ...asked.map(({ device }) => device)].map((one) => [one.path, one]),
+  );
+  return [...byPath.values()];
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process section of config.json: what to run, as whom, with which environment and rights. The rules are
+// The process section of config.json: what to run, as whom, with which environment and rights. Limits are limits.ts. The rules are
 // Docker's, since images are made for them.
 
 import type { ImageConfig } from '../../images/oci/config.js';
@@ -7,19 +7,20 @@ import { CodedError } from '../../protocol/error.js';
 import type { Workload } from '../../protocol/release.js';
 import { capabilities } from './capabilities.js';
 import type { Host } from './host.js';
+import { oomScoreOf, rlimitsOf } from './limits.js';
 import type { OciProcess } from './oci.js';
 import type { User } from './user.js';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Many programs walk all descriptors up to the soft limit; those that need more raise it to the hard one. */
-const nofileSoft = 1024;
-const nofileHard = 524_288;
 
 export function processOf(
   workload: Workload,
   config: ImageConfig,
   user: User,
   host: Host,
+  names: { readonly hostname: string; readonly init?: string | undefined } = {
+    hostname: workload.name,
+  },
 ): OciProcess {
   const caps = capabilities(workload, host.capabilities);
   const held = user.uid === 0 ? caps : [];
@@ -31,8 +32,8 @@ export function processOf(
       umask: 0o022,
       ...(user.additionalGids.length === 0 ? {} : { additionalGids: user.additionalGids }),
     },
-    args: argsOf(workload, config),
-    env: envOf(workload, config, user),
+    args: [...(names.init === undefined ? [] : [names.init, '--']), ...argsOf(workload, config)],
+    env: envOf(workload, config, user, names.hostname),
     cwd: cwdOf(workload, config),
     // Inheritable and ambient stay empty (CVE-2022-24769): a program gets what its user and file give it.
     capabilities: {
@@ -42,11 +43,10 @@ export function processOf(
       inheritable: [],
       ambient: [],
     },
-    rlimits: [rlimit(host)],
+    rlimits: rlimitsOf(workload, host),
     // As Docker: on, sudo, su and file capabilities (vault, ping) of ordinary images would stop working.
-    noNewPrivileges: false,
-    // Lowering takes CAP_SYS_RESOURCE, so never below our own.
-    oomScoreAdj: Math.max(0, host.oomScoreAdj),
+    noNewPrivileges: workload.security?.noNewPrivileges === true,
+    oomScoreAdj: oomScoreOf(workload, host),
   };
 }
 
@@ -71,15 +71,10 @@ export function envOf(
   workload: Pick<Workload, 'name' | 'environment'>,
   config: Pick<ImageConfig, 'env'>,
   user: Pick<User, 'home'>,
+  hostname = workload.name,
 ): string[] {
   const own = Object.entries(workload.environment ?? {}).map(([name, value]) => `${name}=${value}`);
-  const all = [
-    defaultPath,
-    `HOSTNAME=${workload.name}`,
-    `HOME=${user.home}`,
-    ...config.env,
-    ...own,
-  ];
+  const all = [defaultPath, `HOSTNAME=${hostname}`, `HOME=${user.home}`, ...config.env, ...own];
   const byName = new Map<string, string>();
   for (const word of all) {
     const at = word.indexOf('=');
@@ -92,9 +87,4 @@ function cwdOf(workload: Workload, config: ImageConfig): string {
   const wanted = workload.workingDir ?? config.workingDir ?? '/';
   if (wanted === '') return '/';
   return wanted.startsWith('/') ? wanted : `/${wanted}`;
-}
-
-function rlimit(host: Host): { type: string; soft: number; hard: number } {
-  const hard = Math.min(host.nofileMax, nofileHard);
-  return { type: 'RLIMIT_NOFILE', soft: Math.min(nofileSoft, hard), hard };
 }

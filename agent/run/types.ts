@@ -6,6 +6,7 @@ import type { KeepStatus } from '../../protocol/keeper.js';
 import type { LocalStats, LogLine } from '../../protocol/local.js';
 import type { Digest } from '../../protocol/name.js';
 import type { Workload } from '../../protocol/release.js';
+import type { Shared } from './shared.js';
 
 /** Everything that a bundle is made from. */
 export interface ContainerSpec {
@@ -17,6 +18,8 @@ export interface ContainerSpec {
   readonly config: ImageConfig;
   /** Unpacked layer folders, lowest first. */
   readonly layers: readonly string[];
+  /** What the workload uses of its release's networks, volumes and configs; absent = nothing. */
+  readonly shared?: Shared;
 }
 
 /** A container whose bundle is on disk. */

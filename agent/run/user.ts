@@ -29,14 +29,21 @@ interface GroupLine {
   readonly members: readonly string[];
 }
 
-/** @param layers topmost first; `wanted` empty or undefined = root. @throws RUN_USER, RUN_IMAGE_PATH */
+/**
+ * @param layers topmost first; `wanted` empty or undefined = root; `more`: groups beside the image's.
+ * @throws RUN_USER, RUN_IMAGE_PATH
+ */
 export async function lookUpUser(
   layers: readonly string[],
   wanted: string | undefined,
+  more: readonly string[] = [],
 ): Promise<User> {
   const passwd = parsePasswd((await readFileIn(layers, '/etc/passwd', fileBytesMax)) ?? '');
   const group = parseGroup((await readFileIn(layers, '/etc/group', fileBytesMax)) ?? '');
-  return resolveUser(wanted ?? '', passwd, group);
+  const user = resolveUser(wanted ?? '', passwd, group);
+  const added = more.map((name) => groupOf(name, group, name));
+  const additionalGids = [...new Set([...user.additionalGids, ...added])].slice(0, groupCountMax);
+  return { ...user, additionalGids };
 }
 
 export function resolveUser(

@@ -19,7 +19,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { spaceError, syncFolder } from '../../adapters/durable.js';
+import { fileError, syncFolder } from '../../adapters/durable.js';
 import { CodedError } from '../../protocol/error.js';
 import type { Store } from '../store/types.js';
 import { child, find, type Place } from './layered.js';
@@ -37,13 +37,14 @@ export function anonymousName(workload: string, path: string): string {
 
 /**
  * The folder to mount, made and filled if it is new.
- * @param layers topmost first. @throws RUN_VOLUME, RUN_IMAGE_PATH, NO_SPACE
+ * @param layers topmost first. @param noCopy a new one stays empty. @throws RUN_VOLUME, RUN_IMAGE_PATH, NO_SPACE
  */
 export async function volumeData(
   store: Pick<Store, 'folders'>,
   name: string,
   target: string,
   layers: readonly string[],
+  noCopy = false,
 ): Promise<string> {
   if (!namePattern.test(name)) {
     throw new CodedError('RUN_VOLUME', `'${name}' is not a volume's name`, { name, target });
@@ -56,14 +57,14 @@ export async function volumeData(
     await rm(part, { recursive: true, force: true });
     await mkdir(part);
     await chmod(part, 0o755);
-    const source = await find(layers, target);
+    const source = noCopy ? undefined : await find(layers, target);
     if (source?.stats.isDirectory() === true) {
       await copyFolder(source, part, { count: 0 }, 0);
     }
     await rename(part, data);
     await syncFolder(folder);
   } catch (error) {
-    throw spaceError(error, data);
+    throw fileError(error, data);
   }
   return data;
 }

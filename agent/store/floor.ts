@@ -9,7 +9,7 @@ import { errnoOf, readIfThere, writeDurable } from '../../adapters/durable.js';
 import type { Log } from '../../adapters/log.js';
 import type { Db } from '../../adapters/sqlite.js';
 import type { Assignment } from '../../protocol/assignment.js';
-import { integer, nullable, object, record, string } from '../../protocol/check.js';
+import { integer, nullable, object, optional, record, string } from '../../protocol/check.js';
 import { parseJson } from '../../protocol/json.js';
 import { digest } from '../../protocol/name.js';
 import type { Mark } from './types.js';
@@ -32,7 +32,14 @@ const appCountMax = 4096;
 const bytesMax = 1024 * 1024;
 
 const floorCheck = object({
-  mark: nullable(object({ epoch: whole, generation: whole, release: nullable(digest) })),
+  mark: nullable(
+    object({
+      epoch: whole,
+      generation: whole,
+      release: nullable(digest),
+      variables: optional(digest),
+    }),
+  ),
   counters: record(string({ lengthMax: 256 }), whole, appCountMax),
 });
 const fileCheck = object({
@@ -78,8 +85,11 @@ async function floorOf(db: Db): Promise<Floor> {
   };
 }
 
-export function markOf({ epoch, generation, release }: Assignment): Mark {
-  return { epoch, generation, release: release?.digest ?? null };
+export function markOf({ epoch, generation, release, variables = {} }: Assignment): Mark {
+  const mark = { epoch, generation, release: release?.digest ?? null };
+  const sorted = Object.entries(variables).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (sorted.length === 0) return mark;
+  return { ...mark, variables: `sha256:${sumOf(JSON.stringify(sorted))}` };
 }
 
 async function readFloor(

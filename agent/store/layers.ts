@@ -8,9 +8,9 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   errnoOf,
+  fileError,
   makeFolder,
   readIfThere,
-  spaceError,
   syncFolder,
   writeDurable,
 } from '../../adapters/durable.js';
@@ -111,7 +111,7 @@ async function moveInto(place: string, path: string, staging: string): Promise<v
     await rename(place, path);
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') {
-      throw spaceError(error, path);
+      throw fileError(error, path);
     }
     await removeTree(place, staging);
   }

@@ -66,6 +66,8 @@ export interface Mark {
   readonly epoch: number;
   readonly generation: number;
   readonly release: Digest | null;
+  /** Of all variables together; absent = it has none. */
+  readonly variables?: Digest;
 }
 
 export interface Desired {

@@ -136,3 +136,44 @@ test('The link mends itself when the broker comes back, and what is said without
   await until(() => (got.filter((one) => one === 'up').length === 2 ? true : undefined));
   await link.hello({} as Hello);
 });
+
+test('Releases that are no longer wanted are given up, and the filters stay few', async (t) => {
+  const { open, fleet, got } = await aScene(t);
+  const digests = Array.from({ length: 70 }, (_, at) => digestFor(`r${at}`));
+  const link = open();
+  await until(() => (got.includes('up') ? true : undefined));
+  for (const digest of digests) await link.want([digest]); // the embedded broker allows 64
+  const publish = (at: number): Promise<void> =>
+    fleet.link.publish(
+      releaseTopic('acme', hexOf(digests[at] ?? digestFor('r'))),
+      Buffer.from(`{"at":${at}}`),
+      {},
+    );
+  await publish(0);
+  await publish(69);
+  await until(() => (got.includes('release {"at":69}') ? true : undefined));
+  t.false(got.includes('release {"at":0}'));
+});
+
+test('A fleet that repeats its desired is told everything again', async (t) => {
+  const { open, fleet, got } = await aScene(t);
+  const topic = desiredTopic('acme', 'dev-1');
+  await fleet.link.publish(topic, Buffer.from('{"a":1}'), { retain: true });
+  open({ echoMsMax: 20 });
+  await until(() => (got.includes('desired {"a":1}') ? true : undefined));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.is(got.filter((one) => one === 'up').length, 1, 'once after the connect');
+  await fleet.link.publish(topic, Buffer.from('{"a":1}'), { retain: true });
+  await until(() => (got.filter((one) => one === 'up').length === 2 ? true : undefined));
+  t.pass();
+});
+
+test('Plain documents go out as JSON however long they are', async (t) => {
+  const { open, fleet, got } = await aScene(t);
+  const link = open({ plain: true });
+  await until(() => (got.includes('up') ? true : undefined));
+  const bootId = 'b'.repeat(4000);
+  await link.hello({ bootId } as Hello);
+  await until(() => said(fleet, 'hello')[0]);
+  t.deepEqual(JSON.parse(said(fleet, 'hello')[0] ?? ''), { bootId });
+});

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words that a person reads: states, sizes, and where the options of exec end.
+// The words that a person reads: states and sizes.
 
 import test from 'ava';
-import type { Option } from '../../../adapters/command.js';
-import { endOptionsOf } from '../../../agent/local/argv.js';
 import { localContainer, pick, portText, statusText } from '../../../agent/local/container.js';
 import { memoryText } from '../../../agent/local/print.js';
 import type { MadeContainer } from '../../../agent/run/types.js';
@@ -67,28 +65,3 @@ test('Of two containers of a workload the running one is meant', (t) => {
   t.is(pick([running, made], 'web-1').id, 'web-1');
   t.throws(() => pick([made], 'db'), { code: 'RUN_ABSENT' });
 });
-
-const globals: Record<string, Option> = { root: { type: 'string', about: '' } };
-const exec: Record<string, Option> = {
-  tty: { type: 'boolean', short: 't', about: '' },
-  user: { type: 'string', short: 'u', about: '' },
-};
-const cases: ReadonlyArray<[string, string]> = [
-  ['exec web ls -l', 'exec web -- ls -l'],
-  ['exec -t web ls -l', 'exec -t web -- ls -l'],
-  ['exec -tu www web ls', 'exec -tu www web -- ls'],
-  ['exec -uwww web ls -u', 'exec -uwww web -- ls -u'],
-  ['exec --user www web ls', 'exec --user www web -- ls'],
-  ['exec --user=www web ls', 'exec --user=www web -- ls'],
-  ['--root /x exec web ls -a', '--root /x exec web -- ls -a'],
-  ['exec web -- ls', 'exec web -- ls'],
-  ['exec -- web ls', 'exec -- web ls'],
-  ['logs -f web', 'logs -f web'],
-  ['exec web', 'exec web --'],
-  ['exec', 'exec'],
-];
-for (const [typed, meant] of cases) {
-  test(`'${typed}' is read as '${meant}'`, (t) => {
-    t.is(endOptionsOf(typed.split(' '), globals, exec).join(' '), meant);
-  });
-}

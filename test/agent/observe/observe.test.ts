@@ -6,6 +6,7 @@ import test from 'ava';
 import { systemClock } from '../../../adapters/clock.js';
 import { observe } from '../../../agent/observe/observe.js';
 import { specOf } from '../../../agent/observe/spec.js';
+import { strictPolicy } from '../../../agent/plan/observed.js';
 import type { Workload } from '../../../protocol/release.js';
 import { envelope } from '../../kit/agent-device.js';
 import {
@@ -27,7 +28,7 @@ test('The picture has what the store and the keepers say, and is JSON', async (t
   await store.verdicts.commit(digest);
   await store.verdicts.fail(digestFor('bad'), 'CODE_OF_A_NEWER_AGENT', 'why');
   const image = await putImage(store, 'web:v1');
-  const policy = { allowPrivileged: false, allowDevices: false, bindRoots: [] };
+  const policy = strictPolicy;
   const observed = await observe({
     store,
     run: aRun(),
@@ -36,7 +37,9 @@ test('The picture has what the store and the keepers say, and is JSON', async (t
     diskLowBytes: 5,
   });
   t.like(observed, { desired: { generation: 3, release: digest }, good: digest, trial: null });
-  t.deepEqual(observed.releases, [{ digest, release, specs: release.workloads.map(specOf) }]);
+  t.deepEqual(observed.releases, [
+    { digest, release, specs: release.workloads.map((one) => specOf(one)) },
+  ]);
   t.like(observed.failed[0], { code: 'BUG', message: 'why', returned: false });
   t.is(observed.images[0]?.digest, image);
   t.true(observed.diskFreeBytes > 0);
@@ -45,7 +48,7 @@ test('The picture has what the store and the keepers say, and is JSON', async (t
 
 test('A device that was never asked has a picture too', async (t) => {
   const { store } = await aStore(t);
-  const policy = { allowPrivileged: false, allowDevices: false, bindRoots: [] };
+  const policy = strictPolicy;
   const observed = await observe({
     store,
     run: aRun(),

@@ -12,7 +12,13 @@ import { windowLogOf } from '../../../agent/pull/window.js';
 import { mediaTypes } from '../../../images/oci/media.js';
 import { hostPlatform } from '../../../images/oci/platform.js';
 import { codeOf } from '../../../protocol/error.js';
-import { aDevice, anImage, type TestDevice, type TestImage } from '../../kit/images-device.js';
+import {
+  aDevice,
+  anImage,
+  aSmallDevice,
+  type TestDevice,
+  type TestImage,
+} from '../../kit/images-device.js';
 import {
   type Answer,
   digestFor,
@@ -245,29 +251,6 @@ asRoot('a layer that swells until the disk is full is stopped before it is', asy
   const device = await aDevice(t, { store: { ...store, freeBytes }, registry: slow });
   t.is(codeOf(await t.throwsAsync(pullOf(device, server, image))), 'NO_SPACE');
 });
-
-/** A device whose disk has so many bytes beyond the reserve, less what the layers so far take. */
-async function aSmallDevice(
-  t: ExecutionContext,
-  bytes: number,
-  options: Parameters<typeof aDevice>[1] = {},
-): Promise<TestDevice> {
-  const { store } = await aDevice(t);
-  const layers: typeof store.layers = {
-    ...store.layers,
-    stage: async (diffId) => {
-      const staged = await store.layers.stage(diffId);
-      const commit: typeof staged.commit = async (facts) => {
-        taken += facts.unpackedBytes;
-        return staged.commit(facts);
-      };
-      return { ...staged, commit };
-    },
-  };
-  let taken = 0;
-  const freeBytes = async (): Promise<number> => 8 * 1024 * 1024 + bytes - taken;
-  return aDevice(t, { store: { ...store, layers, freeBytes }, ...options });
-}
 
 asRoot('a layer bomb is stopped by its size before it has taken the disk', async (t) => {
   const image = await anImage(t, [{ bomb: Buffer.alloc(100_000_000) }], { compression: 'gzip' });

@@ -72,6 +72,27 @@ test('A bundle that was cut short is made again, with a fresh writable layer', a
   t.is((await findContainers(places)).length, 1);
 });
 
+test('Attack: a folder that a bind asks to be made is not made through a link that a container laid', async (t) => {
+  const { places, store } = await aDevice(t);
+  const [allowed, outside] = [join(places.root, 'allowed'), join(places.root, 'outside')];
+  for (const folder of [allowed, outside]) mkdirSync(folder);
+  symlinkSync(outside, join(allowed, 'link'));
+  const make = (source: string) => {
+    const mounts = [{ type: 'bind', source, target: '/data', createHostPath: true }] as const;
+    const spec = aSpec([aLayer(join(places.root, 'layer'), {})], {
+      workload: aWorkload({ mounts: [...mounts] }),
+    });
+    const address = `${places.subnet}.5`;
+    return makeBundle(spec, { places, store, address, bindRoots: [allowed], now: 0 });
+  };
+  const refused = { code: 'RUN_BIND' } as never;
+  await t.throwsAsync(make(join(allowed, 'link/x')), refused);
+  await t.throwsAsync(make(join(outside, 'x')), refused);
+  t.false(existsSync(join(outside, 'x')));
+  await make(join(allowed, 'a/b'));
+  t.true(existsSync(join(allowed, 'a/b')));
+});
+
 test('Two containers get two addresses, and each keeps its own', async (t) => {
   const { places, store } = await aDevice(t);
   const run = await openRun({ places, store, log: silent, clock: systemClock });

@@ -13,6 +13,7 @@ const root: User = { uid: 0, gid: 0, additionalGids: [], home: '/root' };
 const host = {
   capabilities: [...defaultCapabilities, 'CAP_SYS_ADMIN'],
   nofileMax: 4096,
+  limits: { nofile: 4096, core: Infinity, memlock: 65_536 },
   oomScoreAdj: -900,
 };
 
@@ -107,9 +108,17 @@ test('Capabilities are added and dropped, ALL included, and a named one that the
 });
 
 test('The open-files limit is never above our own hard limit and oom_score_adj never below ours', (t) => {
-  const low = processOf(aWorkload(), anImageConfig(), root, { ...host, nofileMax: 512 });
+  const low = processOf(aWorkload(), anImageConfig(), root, {
+    ...host,
+    nofileMax: 512,
+    limits: { nofile: 512 },
+  });
   t.deepEqual(low.rlimits, [{ type: 'RLIMIT_NOFILE', soft: 512, hard: 512 }]);
-  const high = processOf(aWorkload(), anImageConfig(), root, { ...host, nofileMax: 1_048_576 });
+  const high = processOf(aWorkload(), anImageConfig(), root, {
+    ...host,
+    nofileMax: 1_048_576,
+    limits: { nofile: 1_048_576 },
+  });
   t.deepEqual(high.rlimits, [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 524_288 }]);
   t.is(processOf(aWorkload(), anImageConfig(), root, host).oomScoreAdj, 0);
   t.is(

@@ -6,11 +6,11 @@ import test from 'ava';
 import { placesOf } from '../../../adapters/places.js';
 import { hostDevices } from '../../../agent/run/host.js';
 import { layoutOf } from '../../../agent/run/layout.js';
+import { cpuOf } from '../../../agent/run/limits.js';
 import type { OciSpec } from '../../../agent/run/oci.js';
 import { healthOf, stopSignalOf } from '../../../agent/run/probe.js';
 import { seccomp } from '../../../agent/run/seccomp.js';
 import { specOf } from '../../../agent/run/spec.js';
-import { cpuOf } from '../../../agent/run/spec-linux.js';
 import type { VolumeMount } from '../../../agent/run/spec-mounts.js';
 import { defaultCapabilities } from '../../../protocol/capability.js';
 import type { Workload } from '../../../protocol/release.js';
@@ -34,7 +34,12 @@ function spec(
     bindRoots,
     layout: layoutOf('/state/containers/web-0123456789'),
     places,
-    host: { capabilities: defaultCapabilities, nofileMax: 20_000, oomScoreAdj: 0 },
+    host: {
+      capabilities: defaultCapabilities,
+      nofileMax: 20_000,
+      limits: { nofile: 20_000 },
+      oomScoreAdj: 0,
+    },
     devices: [{ path: '/dev/x', type: 'c', major: 1, minor: 2, fileMode: 0o600, uid: 0, gid: 0 }],
   });
 }
@@ -176,7 +181,7 @@ test('A layer path with a colon is refused, since it would name two layers', (t)
         bindRoots: [],
         layout: layoutOf('/s'),
         places,
-        host: { capabilities: [], nofileMax: 1024, oomScoreAdj: 0 },
+        host: { capabilities: [], nofileMax: 1024, limits: { nofile: 20_000 }, oomScoreAdj: 0 },
         devices: [],
       }),
     { code: 'CONFIG_BAD' },

@@ -71,8 +71,15 @@ test('After the damage the last assignment itself is taken again, and no other o
   const { store } = await aStore(t, past);
   const other = keys.assignment({ generation: 50, release: null });
   const context = { believer: keys.believer, store, nowMs: 0 };
-  const error = await t.throwsAsync(acceptAssignment(other, context));
-  t.is(codeOf(error), 'DESIRED_EQUIVOCATION');
+  const varied = keys.assignment({
+    generation: 50,
+    release: { digest, app: 'shop', counter: 7 },
+    variables: { site: 'north' },
+  });
+  for (const text of [other, varied]) {
+    const error = await t.throwsAsync(acceptAssignment(text, context));
+    t.is(codeOf(error), 'DESIRED_EQUIVOCATION');
+  }
   t.is(await give(store, 50), 'new');
   t.is((await store.desired.assignment())?.assignment.generation, 50);
 });
@@ -108,6 +115,22 @@ test('Both copies are damaged: the device is as new, and says so until a release
   t.true(await again.desired.isFloorLost(), 'a restart does not hide it');
   await again.verdicts.commit(digest);
   t.false(await again.desired.isFloorLost());
+});
+
+test('After the damage an assignment with variables is taken again with the same ones, in any order', async (t) => {
+  const places = await aRoot(t);
+  const { store } = await aStore(t, { places });
+  const context = { believer: keys.believer, nowMs: 0 };
+  const release = { digest, app: 'shop', counter: 7 };
+  const given = (variables: Record<string, string>): string =>
+    keys.assignment({ generation: 5, release, variables });
+  await acceptAssignment(given({ a: '1', b: '2' }), { ...context, store });
+  await store.close();
+  await wearOut({ places });
+  const { store: again } = await aStore(t, { places });
+  const other = acceptAssignment(given({ a: '1' }), { ...context, store: again });
+  t.is(codeOf(await t.throwsAsync(other)), 'DESIRED_EQUIVOCATION');
+  t.is((await acceptAssignment(given({ b: '2', a: '1' }), { ...context, store: again })).is, 'new');
 });
 
 test('A device that never accepted anything has lost nothing', async (t) => {
