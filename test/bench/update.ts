@@ -8,6 +8,8 @@ import { type Device, httpGet, type World } from '../kit/world/world.js';
 import { median, type Question } from './question.js';
 
 const rounds = 5;
+/** A connection that falls between the two containers is given up early, and asked again. */
+const patienceMs = 200;
 
 interface EventRow {
   readonly type: string;
@@ -46,7 +48,7 @@ export async function update(world: World, device: Device, base: string): Promis
       '60s',
     ]);
     await until(`${version} answers`, 60_000, async () =>
-      (await httpGet(device.netns, `http://${device.address}:8080/`))?.trim() ===
+      (await httpGet(device.netns, `http://${device.address}:8080/`, patienceMs))?.trim() ===
       `hello from ${version}`
         ? true
         : undefined,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { placesOf } from '../../adapters/places.js';
 import { errorText, print } from '../../adapters/terminal.js';
 import { CodedError } from '../../protocol/error.js';
-import { leftovers } from '../kit/world/guard.js';
+import { leftovers, sweepDead } from '../kit/world/guard.js';
 import { openWorld, type World } from '../kit/world/world.js';
 import { story } from './story.js';
 import { chapter, check } from './tell.js';
@@ -22,7 +22,7 @@ async function tell(world: World): Promise<void> {
     interrupt = reject;
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => interrupt(new CodedError('CLOSED', `interrupted by ${signal}`)));
+    process.on(signal, () => interrupt(new CodedError('CLOSED', `interrupted by ${signal}`)));
   }
   const keep = process.env['WHERRY_DEMO_KEEP'] !== undefined;
   try {
@@ -43,6 +43,7 @@ try {
   if (process.getuid?.() !== 0) {
     throw new CodedError('NOT_ROOT', 'the demo makes network namespaces, mounts and cgroups');
   }
+  await sweepDead('demo');
   await tell(await openWorld('demo'));
 } catch (error) {
   process.stderr.write(`${errorText('demo', error)}\n`);

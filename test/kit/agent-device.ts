@@ -6,6 +6,7 @@ import { systemClock } from '../../adapters/clock.js';
 import type { Places } from '../../adapters/places.js';
 import type { ApplyContext } from '../../agent/apply/context.js';
 import { type Loop, openLoop, type Seen } from '../../agent/loop.js';
+import { strictPolicy } from '../../agent/plan/observed.js';
 import type { Store } from '../../agent/store/types.js';
 import type { Event } from '../../protocol/device.js';
 import type { Envelope } from '../../protocol/envelope.js';
@@ -53,7 +54,7 @@ export async function aDevice(
     pull,
     clock: systemClock,
     log: quiet,
-    policy: { allowPrivileged: false, allowDevices: false, bindRoots: [] },
+    policy: strictPolicy,
     diskLowBytes: 0,
     configOf: async () => imageConfig,
     eventOf: eventOfIn(store),

@@ -9,6 +9,7 @@ import {
   type HeldRelease,
   type Observed,
   type ObservedContainer,
+  strictPolicy,
 } from '../../agent/plan/observed.js';
 import type { Assignment } from '../../protocol/assignment.js';
 import type { KeepStatus } from '../../protocol/keeper.js';
@@ -59,7 +60,11 @@ export function releaseDigest(release: Release): Digest {
 }
 
 export function held(release: Release): HeldRelease {
-  return { digest: releaseDigest(release), release, specs: release.workloads.map(specOf) };
+  return {
+    digest: releaseDigest(release),
+    release,
+    specs: release.workloads.map((one) => specOf(one)),
+  };
 }
 
 export function idOf(workload: Workload): string {
@@ -105,7 +110,7 @@ export function anObserved(changed: Partial<Observed> = {}): Observed {
     images: [],
     containers: [],
     backoffs: [],
-    policy: { allowPrivileged: false, allowDevices: false, bindRoots: [] },
+    policy: strictPolicy,
     isFloorLost: false,
     diskFreeBytes: 1e9,
     diskLowBytes: 1e8,

@@ -16,9 +16,12 @@ export interface Net {
   readonly neighbour: string;
 }
 
+let netCount = 0;
+
 /** Two namespaces and a veth between them; gone after the test. */
 export async function aNet(t: ExecutionContext): Promise<Net> {
-  const tag = `${process.pid}`;
+  netCount += 1;
+  const tag = `${process.pid}-${netCount}`;
   const net: Net = { device: `wh-d-${tag}`, neighbour: `wh-n-${tag}` };
   t.teardown(async () => {
     for (const name of [net.device, net.neighbour]) await run('ip', ['netns', 'del', name]);

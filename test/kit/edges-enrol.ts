@@ -11,7 +11,7 @@ import { openAttempts } from '../../provisioning/authority/attempts.js';
 import { type Claims, claimTables, openClaims } from '../../provisioning/authority/claims.js';
 import type { EnrolDeps, NewDevice } from '../../provisioning/authority/enrol.js';
 import { answerEnrol } from '../../provisioning/authority/http.js';
-import { aFleet, silent, type TestFleet } from './edges-fleet.js';
+import { aFleet, localEndpoints, silent, type TestFleet } from './edges-fleet.js';
 
 export interface EnrolServer {
   readonly fleet: TestFleet;
@@ -38,8 +38,9 @@ export async function anEnrolServer(
     claims,
     attempts: openAttempts(),
     trust: { tenant: 'acme', epoch: 0, release: [], assignment: [] },
-    endpoints: { mqtt: { host: 'localhost', port: 8883 }, registries: ['localhost:5000'] },
+    endpoints: localEndpoints,
     isAdmitted: () => true,
+    renewed: async () => undefined,
     addDevice: async (device) => {
       added.push(device);
       return device.name ?? `dev-${device.keyHash.slice(0, 8)}`;

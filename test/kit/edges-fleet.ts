@@ -17,6 +17,13 @@ import { readKey } from '../../provisioning/device/key.js';
 
 export const silent: Log = openLog('test', 'silent');
 
+/** What an enrolment tells devices, where nobody goes there. */
+export const localEndpoints = {
+  mqtt: { host: 'localhost', port: 8883 },
+  api: { host: 'localhost', port: 8443 },
+  registries: ['localhost:5000'],
+};
+
 export async function tempDir(t: ExecutionContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'wherry-edges-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));

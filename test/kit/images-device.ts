@@ -47,6 +47,29 @@ export async function aDevice(
   return { store, pull };
 }
 
+/** A device whose disk has so many bytes beyond the reserve, less what the layers so far take. */
+export async function aSmallDevice(
+  t: ExecutionContext,
+  bytes: number,
+  options: Parameters<typeof aDevice>[1] = {},
+): Promise<TestDevice> {
+  const { store } = await aDevice(t);
+  const layers: typeof store.layers = {
+    ...store.layers,
+    stage: async (diffId) => {
+      const staged = await store.layers.stage(diffId);
+      const commit: typeof staged.commit = async (facts) => {
+        taken += facts.unpackedBytes;
+        return staged.commit(facts);
+      };
+      return { ...staged, commit };
+    },
+  };
+  let taken = 0;
+  const freeBytes = async (): Promise<number> => 8 * 1024 * 1024 + bytes - taken;
+  return aDevice(t, { store: { ...store, layers, freeBytes }, ...options });
+}
+
 export interface TestImage {
   readonly digest: Digest;
   readonly layers: ReadonlyArray<{ digest: Digest; diffId: Digest; size: number }>;

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type Certs, tempFolder } from './images-certs.js';
 
-/** host:port. The test says with needs(['docker-registry']) that it must be installed. */
+/** host:port; `remote`: it is a pull-through cache of that URL. The test says with needs(['docker-registry']) that it must be installed. */
 export async function startDockerRegistry(
   t: ExecutionContext,
-  options: { certs?: Certs; clientAuth?: boolean } = {},
+  options: { certs?: Certs; clientAuth?: boolean; remote?: string } = {},
 ): Promise<string> {
   const dir = tempFolder(t);
   const port = await freePort();
@@ -21,10 +21,11 @@ export async function startDockerRegistry(
       ? ''
       : `  tls:\n    certificate: ${certs.dir}/server.crt\n    key: ${certs.dir}/server.key\n` +
         (options.clientAuth === true ? `    clientcas:\n      - ${certs.dir}/ca.crt\n` : '');
+  const proxy = options.remote === undefined ? '' : `proxy:\n  remoteurl: ${options.remote}\n`;
   const config = join(dir, 'config.yml');
   writeFileSync(
     config,
-    `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${dir}/data\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:${port}\n${tls}`,
+    `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${dir}/data\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:${port}\n${tls}${proxy}`,
   );
   const child = spawn('docker-registry', ['serve', config], {
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -14,8 +14,9 @@ import { run, startDetached } from '../../adapters/exec.js';
 import { nativeProgram } from '../../adapters/places.js';
 import { type KeepPlan, type KeepStatus, keepPlan, keepStatus } from '../../protocol/keeper.js';
 import { removeCgroups, writeBundle } from './keep-bundle.js';
+import { slowness } from './slowness.js';
 
-export const waitMsMax = 15_000;
+export const waitMsMax = 15_000 * slowness;
 
 export interface Exit {
   readonly code: number;

@@ -24,10 +24,11 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { nativeProgram } from '../../adapters/places.js';
 import { needs } from './needs.js';
+import { slowness } from './slowness.js';
 
 export const foreign = process.env['WHERRY_TEST_RUNTIME'];
 const program = foreign ?? nativeProgram('wherry-run');
-const timeoutMs = 30_000;
+const timeoutMs = 30_000 * slowness;
 
 export interface Mount {
   destination: string;
@@ -251,7 +252,7 @@ export function boxTest(
 
 /** Waits until `done`, at most `ms`. */
 export async function until(done: () => boolean, ms = 5000): Promise<boolean> {
-  const end = Date.now() + ms;
+  const end = Date.now() + ms * slowness;
   while (!done()) {
     if (Date.now() > end) return false;
     await new Promise((resolve) => setTimeout(resolve, 10));

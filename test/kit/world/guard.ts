@@ -4,11 +4,14 @@
 // clears what a killed run left.
 
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placesOf } from '../../../adapters/places.js';
 import { runIn } from './program.js';
 
 const cgroupTop = '/sys/fs/cgroup';
+/** In the world's folder: who made it. */
+export const pidFile = 'pid';
 
 /** Ends all that runs for one device and empties what a reboot would: /run and the cgroups. */
 export async function darken(root: string): Promise<void> {
@@ -56,6 +59,24 @@ function mountsBelow(root: string): string[] {
     .map((line) => line.split(' ')[1] ?? '')
     .filter((point) => point.startsWith(`${root}/`))
     .sort((a, b) => b.length - a.length);
+}
+
+/** Clears what killed runs with this label left: their folder holds the pid that made it. */
+export async function sweepDead(label: string): Promise<void> {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(`w-${label}-`))) {
+    const root = join(tmpdir(), name);
+    const pid = existsSync(join(root, pidFile)) ? readFileSync(join(root, pidFile), 'utf8') : '';
+    if (/^\d+$/.test(pid) && !isAlive(pid)) await sweep(root, `w${label}${pid}`);
+  }
+}
+
+/** A zombie that nobody has reaped is dead too. */
+function isAlive(pid: string): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 export function listNetns(): string[] {

@@ -52,8 +52,11 @@ async function makeTree(world: World): Promise<string> {
   return tree;
 }
 
-/** Starts docker-registry with a certificate of its own authority; the operator trusts it; gives a folder with its ca.crt. */
-export async function startPeerRegistry(world: World): Promise<string> {
+/**
+ * Starts docker-registry with a certificate of its own authority; the operator trusts it; gives a folder with its
+ * ca.crt. `htpasswd`: lines of user:bcrypt, for one that wants a login.
+ */
+export async function startPeerRegistry(world: World, htpasswd?: string): Promise<string> {
   const folder = join(world.root, 'peer-registry');
   mkdirSync(folder, { recursive: true });
   const authority = await openAuthority(join(folder, 'authority'), {
@@ -67,13 +70,17 @@ export async function startPeerRegistry(world: World): Promise<string> {
     mkdirSync(certs, { recursive: true });
     writeFileSync(join(certs, 'ca.crt'), authority.certificatePem);
   }
+  const users = join(folder, 'htpasswd');
+  if (htpasswd !== undefined) writeFileSync(users, htpasswd);
+  const auth =
+    htpasswd === undefined ? '' : `auth: { htpasswd: { realm: peer, path: ${users} } }\n`;
   writeFileSync(
     join(folder, 'config.yml'),
     `version: 0.1
 log: { level: warn }
 storage: { filesystem: { rootdirectory: ${join(folder, 'data')} }, delete: { enabled: true } }
 http: { addr: "${peerRegistry}", tls: { certificate: ${join(folder, 'tls.crt')}, key: ${join(folder, 'tls.key')} } }
-`,
+${auth}`,
   );
   const serve = `exec docker-registry serve ${join(folder, 'config.yml')} >${join(folder, 'log')} 2>&1 </dev/null &`;
   await ok(runIn(world.site.netns, ['sh', '-c', serve]));

@@ -25,7 +25,7 @@ export interface Output {
 const agentFlags = ['--max-semi-space-size=1', '--max-old-space-size=64'];
 const agentEnv = { MALLOC_ARENA_MAX: '1', UV_THREADPOOL_SIZE: '2', TZ: 'UTC' };
 
-function commandLine(name: ProgramName, args: readonly string[], netns?: string): string[] {
+export function commandLine(name: ProgramName, args: readonly string[], netns?: string): string[] {
   const bundle = process.env['WHERRY_BUNDLE']; // the bench measures what a device runs
   if (bundle !== undefined && name === 'wherryd')
     return inNetns([join(bundle, 'bin', name), ...args], netns);

@@ -20,19 +20,21 @@ export interface Stage {
   status(device: Device): Promise<LocalStatus>;
 }
 
-/** Opens a world that the test's end takes down. */
+/** Opens a world that the test's end takes down. `begin` starts the fleet in another way than alone. */
 export async function openStage(
   t: ExecutionContext,
   label: string,
   names: readonly string[],
+  begin: (world: World) => Promise<void> = (world) => world.fleet.start(),
 ): Promise<Stage> {
   const world = await openWorld(label);
   t.teardown(() => world.dispose());
-  await world.fleet.start();
+  await begin(world);
   const base = makeBase(world);
   const devices: Device[] = [];
   for (const name of names) devices.push(await join(world, name));
-  await until('all devices online', 20_000, async () =>
+  // A broker that learns of a device late refuses it first; the device's pauses then grow.
+  await until('all devices online', 240_000, async () =>
     ((await world.fleet.cli(['device', 'ls'])).stdout.match(/online/g)?.length ?? 0) >= names.length
       ? true
       : undefined,

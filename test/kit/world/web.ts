@@ -26,15 +26,17 @@ const applets = [
 export interface WebImage {
   readonly version: string;
   readonly sick?: boolean;
+  /** os/architecture of its programs; default this machine's. */
+  readonly platform?: string;
 }
 
-/** Writes the base layer's folder once a world. */
-export function makeBase(world: World): string {
+/** Writes the base layer's folder once a world; `busybox` is a static one for the devices' side. */
+export function makeBase(world: World, busybox = '/bin/busybox'): string {
   const base = join(world.root, 'images', 'base');
   mkdirSync(join(base, 'bin'), { recursive: true });
   mkdirSync(join(base, 'etc'), { recursive: true });
   mkdirSync(join(base, 'tmp'), { recursive: true });
-  copyFileSync('/bin/busybox', join(base, 'bin/busybox'));
+  copyFileSync(busybox, join(base, 'bin/busybox'));
   for (const applet of applets) symlinkSync('busybox', join(base, 'bin', applet));
   writeFileSync(
     join(base, 'etc/passwd'),
@@ -81,6 +83,7 @@ wait $!
     '8080',
     '--label',
     `org.opencontainers.image.version=${image.version}`,
+    ...(image.platform === undefined ? [] : ['--platform', image.platform]),
   ]);
   const certDir = join(world.fleet.root, 'etc/wherry-fleet/operator');
   await world.image(['push', local, reference, '--cert-dir', certDir]);
@@ -92,6 +95,8 @@ export const healthTest =
 
 export interface ComposeOptions {
   readonly interval?: string;
+  /** Of one probe. */
+  readonly timeout?: string;
   readonly bake?: string;
   readonly deadline?: string;
 }
@@ -117,7 +122,7 @@ services:
     healthcheck:
       test: ${healthTest}
       interval: ${options.interval ?? '500ms'}
-      timeout: 2s
+      timeout: ${options.timeout ?? '2s'}
       retries: 3
       start_period: 1s
 volumes:

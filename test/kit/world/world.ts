@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placesOf } from '../../../adapters/places.js';
-import { darken, sweep } from './guard.js';
+import { darken, pidFile, sweep } from './guard.js';
 import { fleetAddress, makeSite, type Site } from './net.js';
 import { type Daemon, type Output, runIn, runProgram, startProgram } from './program.js';
 
@@ -15,7 +15,8 @@ export const registryHost = `${fleetAddress}:${httpsPort}`;
 
 export interface Fleet {
   readonly root: string;
-  start(): Promise<void>;
+  /** `args` of serve are remembered for the next start. */
+  start(args?: readonly string[]): Promise<void>;
   stop(): Promise<void>;
   /** Runs wherry-fleet as the operator; throws where it fails, unless `mayFail`. */
   cli(
@@ -60,6 +61,7 @@ export interface World {
 /** `label` ≤ 5 characters: the sockets below the root must stay under 108 bytes. */
 export async function openWorld(label: string): Promise<World> {
   const root = mkdtempSync(join(tmpdir(), `w-${label}-`));
+  writeFileSync(join(root, pidFile), String(process.pid));
   const tag = `w${label}${process.pid}`;
   try {
     const site = await makeSite(tag);
@@ -82,16 +84,18 @@ function fleetOf(root: string, site: Site): Fleet {
   mkdirSync(root, { recursive: true });
   const logFile = join(root, 'fleet.log');
   let daemon: Daemon | undefined;
+  let serveArgs: readonly string[] = [];
   const cli: Fleet['cli'] = (args, options = {}) =>
     expectOk('wherry-fleet', [...args, '--root', root], { netns: site.netns, ...options });
   return {
     root,
-    start: async () => {
-      daemon = startProgram(
-        'wherry-fleet',
-        ['serve', '--root', root, '--https-port', String(httpsPort), '--name', fleetAddress],
-        { netns: site.netns, logFile },
-      );
+    start: async (args = serveArgs) => {
+      serveArgs = args;
+      const own = ['--root', root, '--https-port', String(httpsPort), '--name', fleetAddress];
+      daemon = startProgram('wherry-fleet', ['serve', ...own, ...args], {
+        netns: site.netns,
+        logFile,
+      });
       await daemon.waitFor(/wherry-fleet ready/, 30_000);
     },
     stop: async () => daemon?.kill('SIGTERM'),
@@ -154,11 +158,15 @@ async function expectOk(
 }
 
 /** One HTTP GET from inside a network namespace; undefined where nobody answers. */
-export async function httpGet(netns: string, url: string): Promise<string | undefined> {
+export async function httpGet(
+  netns: string,
+  url: string,
+  timeoutMs = 2000,
+): Promise<string | undefined> {
   const output = await runIn(netns, [
     process.execPath,
     '-e',
-    `require('http').get(${JSON.stringify(url)}, {timeout: 2000}, (r) => { let t = ''; r.on('data', (d) => { t += d; }); r.on('end', () => { process.stdout.write(t); process.exit(r.statusCode === 200 ? 0 : 1); }); }).on('error', () => process.exit(1)).on('timeout', () => process.exit(1));`,
+    `require('http').get(${JSON.stringify(url)}, {timeout: ${timeoutMs}}, (r) => { let t = ''; r.on('data', (d) => { t += d; }); r.on('end', () => { process.stdout.write(t); process.exit(r.statusCode === 200 ? 0 : 1); }); }).on('error', () => process.exit(1)).on('timeout', () => process.exit(1));`,
   ]);
   return output.code === 0 ? output.stdout : undefined;
 }

@@ -1,0 +1,12 @@
+import { needs } from '../kit/needs.js';
+import { mainJob, wipedInMidRollout } from '../kit/world/broker-story.js';
+
+const peer = needs(['root', 'nft', 'ip', 'mosquitto']);
+
+peer('mosquitto carries a rollout in place of the embedded broker, and keeps devices apart', (t) =>
+  mainJob(t, 'mosquitto'),
+);
+
+peer('a mosquitto that lost everything in mid-rollout is filled again, and the rollout ends', (t) =>
+  wipedInMidRollout(t, 'mosquitto'),
+);

@@ -1,0 +1,13 @@
+import { needs } from '../kit/needs.js';
+import { mainJob, wipedInMidRollout } from '../kit/world/broker-story.js';
+
+const peer = needs(['root', 'nft', 'ip', 'nats-server']);
+
+peer('NATS carries a rollout in place of the embedded broker, and keeps devices apart', (t) =>
+  mainJob(t, 'nats'),
+);
+
+peer(
+  'a NATS server that lost everything in mid-rollout is filled again, and the rollout ends',
+  (t) => wipedInMidRollout(t, 'nats'),
+);
