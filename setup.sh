@@ -1,15 +1,29 @@
 #!/bin/sh
-# Installs what building, running and (with `test`) testing Wherry needs: Debian packages, npm packages.
+# Installs what building and running Wherry needs: Debian packages, npm packages. With `test` also what the tests run
+# against, with `cross` the compilers for ARM, with `lab` those and what emulates a device.
 # As root on a Debian 12 with Node 20, npm, git and make. Quick when everything is there already.
 set -eu
 cd "$(dirname "$0")"
 
 build="gcc g++ libc6-dev linux-libc-dev musl-tools binutils libzstd-dev zlib1g-dev python3"
 run="ca-certificates iproute2 nftables busybox-static util-linux procps"
-test="clang clang-format libclang-rt-14-dev runc crun buildah podman conmon uidmap fuse-overlayfs skopeo umoci docker-registry mosquitto mosquitto-clients nginx-light"
+test="clang clang-format libclang-rt-14-dev runc crun buildah podman conmon uidmap fuse-overlayfs skopeo umoci docker-registry mosquitto mosquitto-clients nginx-light nats-server rabbitmq-server zstd openssl curl systemd lintian groff mandoc man-db zsh fish bash-completion"
+
+cross="gcc-aarch64-linux-gnu g++-aarch64-linux-gnu gcc-arm-linux-gnueabihf g++-arm-linux-gnueabihf"
+lab="qemu-system-arm e2fsprogs cpio kmod"
 
 packages="$build $run"
-[ "${1:-}" = test ] && packages="$packages $test"
+for mode in "$@"; do
+  case $mode in
+    test) packages="$packages $test" ;;
+    cross) packages="$packages $cross" ;;
+    lab) packages="$packages $cross $lab" ;;
+    *)
+      echo "setup: the modes are test, cross and lab, not '$mode'" >&2
+      exit 2
+      ;;
+  esac
+done
 
 missing=""
 for package in $packages; do
