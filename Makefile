@@ -46,7 +46,7 @@ check: setup-test ts ## Format, lint, types, import table (what a change must pa
 test: setup-test ts native ## The fast suites: every room, no network but loopback, under a minute or two
 	@node dist/test/kit/suite.js fast
 
-test-peer: setup-test ts native ## Against real peers: docker-registry, buildah, skopeo, podman, crun
+test-peer: setup-test ts native ## Against real peers: registries, brokers, image tools, packages; PEER=full: RabbitMQ too
 	@node dist/test/kit/suite.js peer
 
 test-fault: setup-test ts native ## Kills, full disks, cut links
